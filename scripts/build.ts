@@ -1,0 +1,76 @@
+/**
+ * Builds dist/claude-otel, and knows when it is out of date.
+ * Run as a program it builds always, or with `--if-stale` only when a source is newer.
+ */
+import { statSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import packageJson from '../package.json' with { type: 'json' }
+
+const ROOT = join(import.meta.dir, '..')
+
+/** The binary under test, under measurement and for the user. */
+export const BINARY = join(ROOT, 'dist', process.platform === 'win32' ? 'claude-otel.exe' : 'claude-otel')
+
+/**
+ * Splitting and bytecode make lazy imports free, `require` keeps grpc-js working in a compiled file,
+ * and no autoload means that a repository in which a hook runs cannot run code in us.
+ */
+const FLAGS = [
+  '--compile',
+  '--minify',
+  '--bytecode',
+  '--format=esm',
+  '--splitting',
+  '--conditions=require',
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+]
+
+/** A folder's own time counts too: it changes when a file is taken out. */
+const SOURCES = ['src', 'src/**', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.ts']
+
+if (import.meta.main) {
+  if (process.argv.includes('--if-stale')) await buildIfStale()
+  else await build()
+}
+
+/** Compiles `entry` to `outfile` with the flags of the product; throws with the compiler's words if that fails. */
+export async function compile(entry: string, outfile: string): Promise<void> {
+  const define = `CLAUDE_OTEL_VERSION=${JSON.stringify(packageJson.version)}`
+  const compiler = Bun.spawn(
+    [process.execPath, 'build', ...FLAGS, `--define=${define}`, `--outfile=${outfile}`, entry],
+    { cwd: ROOT, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
+  )
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(compiler.stdout).text(),
+    new Response(compiler.stderr).text(),
+    compiler.exited,
+  ])
+  if (code !== 0) throw new Error(`bun build ${entry} failed (${code})\n${stdout}${stderr}`)
+}
+
+/** Builds the binary and prints one line with its size and the time it took. */
+export async function build(): Promise<void> {
+  const startMs = performance.now()
+  await mkdir(join(ROOT, 'dist'), { recursive: true })
+  await compile(join('src', 'main.ts'), BINARY)
+  const megabytes = (Bun.file(BINARY).size / 1e6).toFixed(1)
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+  console.log(`dist/claude-otel ${packageJson.version}: ${megabytes} MB, built in ${seconds} s`)
+}
+
+/** Builds only if the binary is missing or older than a source. */
+export async function buildIfStale(): Promise<void> {
+  if (isStale()) await build()
+}
+
+function isStale(): boolean {
+  const builtMs = statSync(BINARY, { throwIfNoEntry: false })?.mtimeMs
+  if (builtMs === undefined) return true
+  return SOURCES.flatMap(matches).some((path) => statSync(path).mtimeMs > builtMs)
+}
+
+function matches(pattern: string): string[] {
+  return [...new Bun.Glob(pattern).scanSync({ cwd: ROOT, absolute: true, onlyFiles: false })]
+}

@@ -1,0 +1,158 @@
+/**
+ * Runs the suites named on the command line, each to its end, and closes with `N passed, N failed`.
+ * Fails if anything failed, if nothing ran, and, with CI set, if anything was left out.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, sep } from 'node:path'
+import { buildIfStale } from './build.ts'
+import { collectorBinary } from './collector.ts'
+
+const ROOT = join(import.meta.dir, '..')
+
+interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+interface Suite {
+  /** Glob patterns of its test files, and of those that belong to another suite. */
+  readonly files: string
+  readonly except?: RegExp
+  readonly needsBinary: boolean
+  readonly timeoutMs: number
+  /** Why it cannot run on this machine, if it cannot. */
+  readonly obstacle?: () => Promise<string | undefined>
+}
+
+const SUITES: Readonly<Record<string, Suite>> = {
+  unit: { files: 'test/**/*.test.ts', except: /^test\/(e2e|collector)\//, needsBinary: true, timeoutMs: 20_000 },
+  e2e: { files: 'test/e2e/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
+  collector: {
+    files: 'test/collector/**/*.test.ts',
+    needsBinary: true,
+    timeoutMs: 120_000,
+    obstacle: async () => ((await collectorBinary()) ? undefined : 'Go is not installed, so no Collector can be built'),
+  },
+}
+
+/** Whole-project checks; each counts as one test. */
+const CHECKS: Readonly<Record<string, readonly string[]>> = {
+  types: ['tsc', '-p', '.'],
+  lint: ['biome', 'check', '--error-on-warnings', '.'],
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+
+async function main(names: readonly string[]): Promise<number> {
+  const results: Counts[] = []
+  for (const name of names) {
+    const startMs = performance.now()
+    const counts = name === 'check' ? await runChecks() : await runSuite(name)
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
+    console.log(`\n${name}: ${renderCounts(counts)} in ${seconds} s\n`)
+    results.push(counts)
+  }
+  const total = results.reduce(add, { passed: 0, failed: 0, skipped: 0 })
+  console.log(`${total.passed} passed, ${total.failed} failed`)
+  const hasGap = results.some(({ passed, skipped }) => passed === 0 || skipped > 0)
+  if (total.failed > 0 || total.passed === 0) return 1
+  return process.env.CI && hasGap ? 1 : 0
+}
+
+async function runChecks(): Promise<Counts> {
+  const codes = await Promise.all(Object.entries(CHECKS).map(([name, command]) => runCheck(name, command)))
+  const passed = codes.filter((code) => code === 0).length
+  return { passed, failed: codes.length - passed, skipped: 0 }
+}
+
+async function runCheck(name: string, [program = '', ...args]: readonly string[]): Promise<number> {
+  const child = Bun.spawn([join(ROOT, 'node_modules', '.bin', program), ...args], {
+    cwd: ROOT,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  console.log(code === 0 ? `${name}: clean` : `${name}: failed\n${stdout}${stderr}`)
+  return code
+}
+
+async function runSuite(name: string): Promise<Counts> {
+  const suite = SUITES[name]
+  if (!suite) throw new Error(`no suite is called ${name}: use check, ${Object.keys(SUITES).join(', ')}`)
+  const obstacle = await suite.obstacle?.()
+  if (obstacle) return refuse(name, obstacle)
+  const files = testFiles(suite)
+  if (files.length === 0) return refuse(name, `there is no test in ${suite.files}`)
+  if (suite.needsBinary) await buildIfStale()
+  return runFiles(suite, files)
+}
+
+/** A suite that cannot run is not a suite that passed: it has no tests, and in CI that is a failure. */
+function refuse(name: string, reason: string): Counts {
+  console.log(`${name}: NOT RUN: ${reason}`)
+  return { passed: 0, failed: process.env.CI ? 1 : 0, skipped: 0 }
+}
+
+function testFiles(suite: Suite): string[] {
+  const paths = [...new Bun.Glob(suite.files).scanSync({ cwd: ROOT })].map((path) => path.replaceAll(sep, '/'))
+  return paths.filter((path) => !suite.except?.test(path)).sort()
+}
+
+async function runFiles(suite: Suite, files: readonly string[]): Promise<Counts> {
+  const folder = await mkdtemp(join(tmpdir(), 'claude-otel-test-'))
+  const report = join(folder, 'junit.xml')
+  try {
+    const child = Bun.spawn(
+      [
+        process.execPath,
+        'test',
+        `--timeout=${suite.timeoutMs}`,
+        '--reporter=junit',
+        `--reporter-outfile=${report}`,
+        ...files.map((path) => `./${path}`),
+      ],
+      { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+    )
+    const code = await child.exited
+    const xml = await Bun.file(report)
+      .text()
+      .catch(() => '')
+    return parseReport(xml, files, code)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/**
+ * Counts of a JUnit report of `bun test`. A file that could not be loaded does not stand in it and is counted as
+ * one failure, and so is an exit code that no failure in the report explains.
+ */
+export function parseReport(xml: string, files: readonly string[], exitCode: number): Counts {
+  const root = /<testsuites\b[^>]*>/.exec(xml)?.[0] ?? ''
+  const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(root)?.[1] ?? 0)
+  const failures = count('failures') + files.filter((path) => !xml.includes(`file="${path}"`)).length
+  return {
+    passed: count('tests') - count('failures') - count('skipped'),
+    failed: failures === 0 && exitCode !== 0 ? 1 : failures,
+    skipped: count('skipped'),
+  }
+}
+
+function add(left: Counts, right: Counts): Counts {
+  return {
+    passed: left.passed + right.passed,
+    failed: left.failed + right.failed,
+    skipped: left.skipped + right.skipped,
+  }
+}
+
+function renderCounts({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}

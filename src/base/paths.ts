@@ -1,0 +1,45 @@
+/** Where our files are. Everything below the state folder is private: folders 0700, files 0600. */
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { stateFolder } from '../hook/run-folder.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface StatePaths {
+  readonly root: string
+  /** One folder per run that is not delivered yet. */
+  readonly runs: string
+  /** One small file per session id: the span that a later process of ours links to. */
+  readonly sessions: string
+  /** Our hooks as a plugin; its path shows in claude's resume hint, so it never changes. */
+  readonly plugin: string
+  readonly log: string
+}
+
+/** Undefined where no home is known; then nothing can be kept and telemetry is off. */
+export function resolveStatePaths(env: Environment): StatePaths | undefined {
+  const root = stateFolder(env)
+  if (root === undefined) return undefined
+  return {
+    root,
+    runs: join(root, 'runs'),
+    sessions: join(root, 'sessions'),
+    plugin: join(root, 'plugin'),
+    log: join(root, 'log'),
+  }
+}
+
+/** The user's own settings file: never one from the working directory. */
+export function configFilePath(env: Environment): string | undefined {
+  if (env.CLAUDE_OTEL_HOME) return join(env.CLAUDE_OTEL_HOME, 'config.json')
+  if (env.XDG_CONFIG_HOME?.startsWith('/')) return join(env.XDG_CONFIG_HOME, 'claude-otel', 'config.json')
+  if (env.APPDATA) return join(env.APPDATA, 'claude-otel', 'config.json')
+  return env.HOME ? join(env.HOME, '.config', 'claude-otel', 'config.json') : undefined
+}
+
+/** Makes the folder (0700) and what is missing above it. A folder that others may read is closed to them. */
+export function ensurePrivateFolder(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  chmodSync(path, 0o700)
+  return path
+}

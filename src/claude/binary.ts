@@ -1,0 +1,80 @@
+/** Finds the user's claude: CLAUDE_BIN, PATH, then the usual install places; never this program itself. */
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { Failure } from '../base/errors.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const isWindows = process.platform === 'win32'
+const names = isWindows ? ['claude.exe', 'claude.cmd'] : ['claude']
+
+/** Where Claude Code's installers put it, below the home folder and elsewhere. */
+const installPlaces = [
+  '.local/bin',
+  '.claude/local',
+  '.claude/local/node_modules/.bin',
+  '.npm-global/bin',
+  '.bun/bin',
+  'bin',
+]
+const systemPlaces = ['/usr/local/bin', '/opt/homebrew/bin', '/usr/bin', '/home/linuxbrew/.linuxbrew/bin']
+
+/** Absolute path of claude. Fails with kind `notFound` or `notExecutable`, which are the shell's 127 and 126. */
+export function findClaude(env: Environment, self: string): string {
+  const own = realPath(self)
+  const named = env.CLAUDE_BIN
+  if (named) return requireExecutable(named, own, env)
+  const folders = [
+    ...(env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''),
+    ...(env.HOME ? installPlaces.map((place) => join(env.HOME ?? '', place)) : []),
+    ...(isWindows ? [] : systemPlaces),
+  ]
+  for (const folder of folders) {
+    for (const name of names) {
+      const candidate = join(folder, name)
+      if (isExecutable(candidate) && realPath(candidate) !== own) return candidate
+    }
+  }
+  throw new Failure(
+    'notFound',
+    'claude was not found: not on PATH, nor where it is usually installed',
+    'install Claude Code (npm install -g @anthropic-ai/claude-code), or set CLAUDE_BIN to its path',
+  )
+}
+
+function requireExecutable(named: string, own: string | undefined, env: Environment): string {
+  const path = named.includes('/') || isWindows ? named : (onPath(named, env) ?? named)
+  const source = `CLAUDE_BIN is "${named}"`
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    throw new Failure('notFound', `${source}, and no such file is there`, 'set it to the path of claude, or unset it')
+  }
+  if (!isExecutable(path)) {
+    throw new Failure('notExecutable', `${source}, which cannot be executed`, `chmod +x ${path}, or unset CLAUDE_BIN`)
+  }
+  if (realPath(path) === own) {
+    throw new Failure('notFound', `${source}, which is claude-otel itself`, 'set it to the path of claude, or unset it')
+  }
+  return path
+}
+
+function onPath(name: string, env: Environment): string | undefined {
+  const candidates = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, name))
+  return candidates.find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
+}

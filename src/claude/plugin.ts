@@ -1,0 +1,46 @@
+/**
+ * Our hooks as a plugin folder for `--plugin-dir`: merged with the user's own hooks, settings and plugins, and no file of
+ * theirs is touched. The folder's path stays the same, because claude prints it in its resume hint.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensurePrivateFolder } from '../base/paths.ts'
+import { version } from '../base/version.ts'
+import { hookEvents } from './events.ts'
+
+/** Seconds; a hook takes milliseconds, and one that hangs must not hold claude up. */
+const hookTimeoutSeconds = 10
+
+/** Writes what differs from what is there; two sessions that start at once may both do so. */
+export function ensurePlugin(folder: string, executable: string): void {
+  const manifest = { name: 'claude-otel', version, description: 'Records OpenTelemetry traces, logs and metrics.' }
+  ensurePrivateFolder(folder)
+  writeIfChanged(ensurePrivateFolder(join(folder, '.claude-plugin')), 'plugin.json', manifest)
+  writeIfChanged(ensurePrivateFolder(join(folder, 'hooks')), 'hooks.json', { hooks: hookRegistrations(executable) })
+}
+
+/** The `hooks` object of Claude Code's settings, with our executable called directly, without a shell. */
+export function hookRegistrations(executable: string): Record<string, unknown> {
+  const registrations = Object.entries(hookEvents).map(([event, { run }]) => {
+    const command = { type: 'command', command: executable, args: ['hook', event], timeout: hookTimeoutSeconds }
+    return [event, [{ hooks: [run === 'async' ? { ...command, async: true } : command] }]]
+  })
+  return Object.fromEntries(registrations)
+}
+
+function writeIfChanged(folder: string, name: string, value: unknown): void {
+  const path = join(folder, name)
+  const text = `${JSON.stringify(value, null, 2)}\n`
+  if (readText(path) === text) return
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, text, { mode: 0o600 })
+  renameSync(draft, path)
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

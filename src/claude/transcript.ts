@@ -1,0 +1,365 @@
+/**
+ * Claude Code's transcript files (`~/.claude/projects/<folder>/<session>.jsonl` and `<session>/subagents/agent-*.jsonl`),
+ * read as they grow. Lines become facts; what a fact carries of anybody's text is masked and cut.
+ *
+ * As observed (2.1.329): one `assistant` line per content block, all of one message with the same final usage, with lines
+ * of others possibly in between; `cost-state` is the running total of the whole session with its subagents and has no time;
+ * a resumed session appends to its file, a forked one begins with a copy of the other's lines.
+ */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { createPreview, type Preview } from '../telemetry/preview.ts'
+import { isRecord } from '../telemetry/summary.ts'
+
+/** Claude's own meaning: `input` leaves cached tokens out. */
+export interface Usage {
+  readonly input: number
+  readonly output: number
+  readonly cacheRead: number
+  readonly cacheCreation: number
+  /** Part of `output`, where it is told. */
+  readonly thinking: number
+}
+
+export const noUsage: Usage = { input: 0, output: 0, cacheRead: 0, cacheCreation: 0, thinking: 0 }
+
+export interface CostState {
+  readonly totalUsd: number
+  readonly models: Readonly<Record<string, { readonly usage: Usage; readonly usd: number }>>
+}
+
+export type TranscriptDetail =
+  | {
+      readonly type: 'message'
+      readonly messageId: string
+      readonly requestId?: string
+      readonly model: string
+      readonly requestedModel?: string
+      readonly usage: Usage
+      readonly stopReason?: string
+      /** When the line before was written, which is when the request can have begun. */
+      readonly startUnixMicro: number
+      readonly text?: Preview
+      readonly effort?: string
+      readonly speed?: string
+    }
+  | {
+      readonly type: 'api-failure'
+      readonly error: string
+      readonly status?: number
+      readonly model?: string
+      readonly message: Preview
+      readonly startUnixMicro: number
+    }
+  | {
+      readonly type: 'api-retry'
+      readonly status?: number
+      readonly message: Preview
+      readonly attempt: number
+      readonly retryInMs: number
+    }
+  | {
+      readonly type: 'tool-result'
+      readonly useId: string
+      readonly isError: boolean
+      /** A person or a rule refused the call, or a running one was interrupted: Claude Code's word for it. */
+      readonly denial?: string
+      readonly message: Preview
+    }
+  | { readonly type: 'interrupt'; readonly whileRunning: boolean }
+  | {
+      readonly type: 'compaction'
+      readonly trigger: string
+      readonly preTokens: number
+      readonly postTokens?: number
+      readonly durationMs: number
+    }
+  /** `before`: as it stood before this run began. */
+  | { readonly type: 'cost'; readonly before: boolean; readonly cost: CostState }
+  | { readonly type: 'copied'; readonly fromSessionId: string }
+
+export interface TranscriptFact {
+  /** The line's own time; for lines without one, the time of the line before. */
+  readonly timeUnixMicro: number
+  readonly promptId?: string
+  readonly claudeVersion?: string
+  /** Bytes of the file up to the end of this line. */
+  readonly offset: number
+  readonly detail: TranscriptDetail
+}
+
+export interface TranscriptOptions {
+  readonly path: string
+  /** Lines older than this belong to an earlier life of the session. */
+  readonly sinceUnixMicro: number
+  /** Facts up to here are known already; the lines are read all the same, for what later ones take from them. */
+  readonly knownOffset?: number
+  readonly maxChars: number
+}
+
+export interface TranscriptReader {
+  /** The facts of the lines that were completed since the last call; none while the file does not exist. */
+  read(): TranscriptFact[]
+}
+
+const chunkBytes = 1 << 20
+const lineFeed = 0x0a
+
+export function createTranscriptReader(options: TranscriptOptions): TranscriptReader {
+  const parser = new LineParser(options)
+  const { path, knownOffset = 0 } = options
+  let offset = 0
+  let rest = Buffer.alloc(0)
+
+  return {
+    read() {
+      const facts: TranscriptFact[] = []
+      for (const chunk of chunksFrom(path, offset + rest.length)) {
+        const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+        let from = 0
+        for (let end = data.indexOf(lineFeed, from); end !== -1; end = data.indexOf(lineFeed, from)) {
+          offset += end + 1 - from
+          const found = parser.parse(data.toString('utf8', from, end), offset)
+          if (offset > knownOffset) facts.push(...found)
+          from = end + 1
+        }
+        rest = Buffer.from(data.subarray(from))
+      }
+      return facts
+    },
+  }
+}
+
+/** What the last `cost-state` line of a transcript says; it stands near the end of a session that ended in order. */
+export function readLastCost(path: string): CostState | undefined {
+  const tail = [...chunksFrom(path, Math.max(0, sizeOf(path) - chunkBytes))]
+  const line = Buffer.concat(tail)
+    .toString()
+    .split('\n')
+    .findLast((text) => text.includes('"type":"cost-state"'))
+  const parsed = parseLine(line ?? '')
+  return parsed === undefined ? undefined : readCost(parsed)
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+function* chunksFrom(path: string, start: number): Generator<Buffer> {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return
+  }
+  try {
+    const size = fstatSync(file).size
+    for (let at = start; at < size; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, size - at))
+      const length = readSync(file, chunk, 0, chunk.length, at)
+      if (length === 0) return
+      yield chunk.subarray(0, length)
+      at += length
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+type Line = Readonly<Record<string, unknown>>
+
+/** Keeps what a line's meaning takes from the lines before it: the prompt, the model, the last time. */
+class LineParser {
+  private promptId: string | undefined
+  private model: string | undefined
+  private version: string | undefined
+  private lastUnixMicro: number
+  private isFresh = false
+  private copiedFrom: string | undefined
+  private costBefore: CostState | undefined
+
+  constructor(private readonly options: TranscriptOptions) {
+    this.lastUnixMicro = options.sinceUnixMicro
+  }
+
+  parse(text: string, offset: number): TranscriptFact[] {
+    const line = parseLine(text)
+    if (line === undefined) return []
+    const time = typeof line.timestamp === 'string' ? Date.parse(line.timestamp) * 1000 : Number.NaN
+    const isOld = time < this.options.sinceUnixMicro
+    const details = [...this.begin(!Number.isNaN(time) && !isOld)]
+    if (typeof line.version === 'string') this.version = line.version
+    if (typeof line.promptId === 'string') this.promptId = line.promptId
+    details.push(...this.copied(line), ...(isOld ? [] : this.details(line)))
+    const timeUnixMicro = Number.isNaN(time) ? this.lastUnixMicro : time
+    // A failed attempt and a block of the same message do not begin a request.
+    const begins = line.type !== 'assistant' && line.subtype !== 'api_error'
+    if (!isOld && timeUnixMicro > this.lastUnixMicro && begins) this.lastUnixMicro = timeUnixMicro
+    return details.map((detail) => ({
+      timeUnixMicro,
+      ...(this.promptId === undefined ? {} : { promptId: this.promptId }),
+      ...(this.version === undefined ? {} : { claudeVersion: this.version }),
+      offset,
+      detail,
+    }))
+  }
+
+  /** The first line of this run: what the session had cost before is known now. */
+  private *begin(isFresh: boolean): Generator<TranscriptDetail> {
+    if (!isFresh || this.isFresh) return
+    this.isFresh = true
+    if (this.costBefore !== undefined) yield { type: 'cost', before: true, cost: this.costBefore }
+  }
+
+  private *copied(line: Line): Generator<TranscriptDetail> {
+    const from = line.requestSessionId
+    if (typeof from !== 'string' || from === line.sessionId || from === this.copiedFrom) return
+    this.copiedFrom = from
+    yield { type: 'copied', fromSessionId: from }
+  }
+
+  private *details(line: Line): Generator<TranscriptDetail> {
+    if (line.type === 'assistant') yield* this.assistant(line)
+    if (line.type === 'user') yield* this.user(line)
+    if (line.type === 'system') yield* this.system(line)
+    if (line.type === 'cost-state') {
+      if (this.isFresh) yield { type: 'cost', before: false, cost: readCost(line) }
+      else this.costBefore = readCost(line)
+    }
+    const attachment = record(line.attachment)
+    const model = attachment.type === 'model' ? record(attachment.identity).modelId : undefined
+    if (typeof model === 'string') this.model = model
+  }
+
+  private *assistant(line: Line): Generator<TranscriptDetail> {
+    const message = record(line.message)
+    const text = textOf(message.content)
+    if (line.isApiErrorMessage === true) {
+      yield {
+        type: 'api-failure',
+        error: string(line.error) ?? string(line.apiErrorType) ?? 'unknown',
+        ...(typeof line.apiErrorStatus === 'number' ? { status: line.apiErrorStatus } : {}),
+        ...(this.model === undefined ? {} : { model: this.model }),
+        message: createPreview(text, this.options.maxChars),
+        startUnixMicro: this.lastUnixMicro,
+      }
+      return
+    }
+    const id = string(message.id)
+    const model = string(message.model)
+    if (id === undefined || model === undefined || model === '<synthetic>') return
+    this.model = model
+    const usage = record(message.usage)
+    yield {
+      type: 'message',
+      messageId: id,
+      ...optional('requestId', line.requestId),
+      model,
+      ...optional('requestedModel', line.requestedModel),
+      usage: {
+        input: number(usage.input_tokens),
+        output: number(usage.output_tokens),
+        cacheRead: number(usage.cache_read_input_tokens),
+        cacheCreation: number(usage.cache_creation_input_tokens),
+        thinking: number(record(usage.output_tokens_details).thinking_tokens),
+      },
+      ...optional('stopReason', message.stop_reason),
+      startUnixMicro: this.lastUnixMicro,
+      ...(text === '' ? {} : { text: createPreview(text, this.options.maxChars) }),
+      ...optional('effort', line.effort),
+      ...optional('speed', usage.speed),
+    }
+  }
+
+  private *user(line: Line): Generator<TranscriptDetail> {
+    const content = record(line.message).content
+    for (const block of Array.isArray(content) ? content.filter(isRecord) : []) {
+      const text = string(block.text) ?? ''
+      if (block.type === 'text' && text.startsWith('[Request interrupted by user')) {
+        yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
+      }
+      const useId = string(block.tool_use_id)
+      if (block.type !== 'tool_result' || useId === undefined) continue
+      const rejected = string(record(line.permissionDecision).decision) === 'reject' ? 'rejected' : undefined
+      yield {
+        type: 'tool-result',
+        useId,
+        isError: block.is_error === true,
+        ...optional('denial', line.toolDenialKind ?? rejected),
+        message: createPreview(block.is_error === true ? textOf(block.content) : '', this.options.maxChars),
+      }
+    }
+  }
+
+  private *system(line: Line): Generator<TranscriptDetail> {
+    if (line.subtype === 'api_error') {
+      const error = record(line.error)
+      yield {
+        type: 'api-retry',
+        ...(typeof error.status === 'number' ? { status: error.status } : {}),
+        message: createPreview(string(error.formatted) ?? string(error.message) ?? '', this.options.maxChars),
+        attempt: number(line.retryAttempt),
+        retryInMs: number(line.retryInMs),
+      }
+    }
+    if (line.subtype === 'compact_boundary') {
+      const data = record(line.compactMetadata)
+      yield {
+        type: 'compaction',
+        trigger: string(data.trigger) ?? 'unknown',
+        preTokens: number(data.preTokens),
+        ...(typeof data.postTokens === 'number' ? { postTokens: data.postTokens } : {}),
+        durationMs: number(data.durationMs),
+      }
+    }
+  }
+}
+
+function readCost(line: Line): CostState {
+  const models = Object.entries(record(line.modelUsage)).map(([model, value]) => {
+    const data = record(value)
+    const usage: Usage = {
+      input: number(data.inputTokens),
+      output: number(data.outputTokens),
+      cacheRead: number(data.cacheReadInputTokens),
+      cacheCreation: number(data.cacheCreationInputTokens),
+      thinking: number(data.thinkingTokens),
+    }
+    return [model, { usage, usd: number(data.costUSD) }] as const
+  })
+  return { totalUsd: number(line.totalCostUSD), models: Object.fromEntries(models) }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  return content
+    .filter(isRecord)
+    .map((block) => string(block.text) ?? '')
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+function parseLine(text: string): Line | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function record(value: unknown): Line {
+  return isRecord(value) ? value : {}
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
+
+function optional<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+  return (typeof value === 'string' ? { [key]: value } : {}) as { readonly [P in K]?: string }
+}

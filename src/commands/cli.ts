@@ -1,0 +1,45 @@
+/** Everything but the hook: routes the command line, runs what it names, and says how the process shall end. */
+import { exitCodes, Failure, renderFailure } from '../base/errors.ts'
+import { version } from '../base/version.ts'
+import { valueOptions } from '../claude/arguments.ts'
+import type { ChildEnd } from '../claude/launch.ts'
+import { parseFlags } from '../config/flags.ts'
+import { commands } from './index.ts'
+import { route } from './route.ts'
+import { type Flags, resolveSettings } from './settings.ts'
+
+/** Never rejects for what a person did: that is told on stderr and becomes the exit code. */
+export async function runCli(argv: readonly string[]): Promise<ChildEnd> {
+  try {
+    return await dispatch(argv)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    process.stderr.write(renderFailure(error))
+    return { code: exitCodes[error.kind] }
+  }
+}
+
+async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
+  const { flags, rest, problems } = parseFlags(argv, valueOptions)
+  const target = route(rest)
+  const [problem] = problems
+  if (problem !== undefined) throw problem
+  if (target.to === 'claude') return runClaude(target.args, flags)
+  if (target.to === 'command') await (await commands[target.name].load()).run(target.args, flags)
+  if (target.to === 'version') process.stdout.write(`claude-otel ${version}\n`)
+  if (target.to === 'help') process.stdout.write((await import('./help.ts')).renderHelp())
+  if (target.to === 'config') {
+    const { renderConfig } = await import('./config.ts')
+    const resolution = resolveSettings(process.env, flags)
+    process.stdout.write(renderConfig(resolution))
+    return { code: resolution.problems.length === 0 ? exitCodes.ok : exitCodes.config }
+  }
+  return { code: exitCodes.ok }
+}
+
+async function runClaude(args: readonly string[], flags: Flags): Promise<ChildEnd> {
+  const { wrap } = await import('./wrap.ts')
+  const { end, line } = await wrap({ args, env: process.env, flags })
+  if (line !== undefined) process.stderr.write(`claude-otel: ${line}\n`)
+  return end
+}

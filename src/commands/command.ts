@@ -1,0 +1,32 @@
+/** What all our commands share: citty's reading of arguments, and an error for what it would let pass. */
+import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
+import { Failure } from '../base/errors.ts'
+import type { Flags } from './settings.ts'
+
+export interface Command {
+  /** `args` without the command's name; `flags` are the settings given on the command line. */
+  run(args: readonly string[], flags: Flags): Promise<void>
+}
+
+/** A command reads its arguments, calls one function of the domain, prints. `data` in its context is `flags`. */
+export function defineOurCommand<T extends ArgsDef>(definition: CommandDef<T> & { args: T }): Command {
+  return {
+    async run(args, flags) {
+      if (args.includes('--help') || args.includes('-h')) {
+        process.stdout.write(`${await renderUsage(definition)}\n`)
+        return
+      }
+      refuseUnknown(args, definition.args)
+      await runCommand(definition, { rawArgs: [...args], data: flags })
+    },
+  }
+}
+
+function refuseUnknown(args: readonly string[], known: ArgsDef): void {
+  for (const arg of args) {
+    const name = /^--?(?:no-)?([^=]+)/.exec(arg)?.[1]
+    if (name === undefined || Object.hasOwn(known, name)) continue
+    const options = Object.keys(known).map((key) => `--${key}`)
+    throw new Failure('usage', `there is no option ${arg}`, `options: ${['--help', ...options].join(', ')}`)
+  }
+}

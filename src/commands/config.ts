@@ -1,0 +1,49 @@
+/** The text of `--config`: what is in force, where each value came from, and what is wrong. */
+
+import { renderFailure } from '../base/errors.ts'
+import type { Config, Resolution, ResolvedSetting } from '../config/config.ts'
+
+/** Plain text with aligned columns and a final line break; secrets are masked already. */
+export function renderConfig(resolution: Resolution): string {
+  const sections = [renderDestinations(resolution.config), ...renderSettings(resolution.settings)]
+  if (resolution.notes.length > 0) sections.push(['Notes', ...resolution.notes.map((note) => `  ${note}`)].join('\n'))
+  if (resolution.problems.length > 0) {
+    sections.push(['Problems', ...resolution.problems.map((problem) => renderFailure(problem).trimEnd())].join('\n'))
+  }
+  return `${sections.join('\n\n')}\n`
+}
+
+function renderDestinations(config: Config): string {
+  if (config.disabled) return 'Telemetry is off.'
+  const rows = Object.entries(config.signals).flatMap(([type, { exporters, otlp }]) =>
+    (exporters.length === 0 ? (['none'] as const) : exporters).map((kind) => {
+      if (kind === 'otlp') return [type, 'otlp', `${otlp.protocol} ${otlp.url}`]
+      return [type, kind, kind === 'file' ? config.file : kind === 'console' ? 'stderr, after exit' : '']
+    }),
+  )
+  return ['Destinations', ...align(rows)].join('\n')
+}
+
+/** One block per group; what only some users set, and nobody did here, is left out. */
+function renderSettings(settings: readonly ResolvedSetting[]): string[] {
+  const told = settings.filter(({ shown, origin }) => shown !== '' || origin !== 'default')
+  const widths = columnWidths(told.map(cells))
+  const groups = Map.groupBy(told, ({ key }) => (key.includes('.') ? key.slice(0, key.indexOf('.')) : 'general'))
+  return [...groups].map(([name, members]) =>
+    [`${name[0]?.toUpperCase()}${name.slice(1)}`, ...align(members.map(cells), widths)].join('\n'),
+  )
+}
+
+function cells({ key, shown, origin }: ResolvedSetting): string[] {
+  return [key, shown || '(empty)', origin === 'default' ? 'default' : `from ${origin}`]
+}
+
+function align(rows: readonly string[][], widths = columnWidths(rows)): string[] {
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
+}
+
+/** One very long value must not push everything else off the screen. */
+function columnWidths(rows: readonly string[][]): number[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length))
+  return Array.from({ length: columns }, (_, at) => Math.min(48, Math.max(...rows.map((row) => row[at]?.length ?? 0))))
+}

@@ -1,0 +1,27 @@
+/** The table of commands: name to what it is for and where it is loaded from. */
+import type { Command } from './command.ts'
+import type { CommandName } from './route.ts'
+
+interface Entry {
+  readonly description: string
+  /** Started by our own parts; not shown in the help. */
+  readonly isInternal?: boolean
+  load(): Promise<Command>
+}
+
+export const commands: Readonly<Record<CommandName, Entry>> = {
+  drain: {
+    description: 'send what earlier runs could not',
+    load: async () => (await import('./drain.ts')).default,
+  },
+  hook: {
+    description: 'record a hook event from stdin: the hook command in settings.json',
+    // main.ts has answered it before anything else is loaded.
+    load: () => Promise.reject(new Error('a hook is not a command of the command line')),
+  },
+  pump: {
+    description: 'empty the spool of a run until its claude has exited',
+    isInternal: true,
+    load: async () => (await import('./pump.ts')).default,
+  },
+}

@@ -1,0 +1,36 @@
+/** `claude-otel pump <run folder>`: started by a hook that found nobody to empty the spool. Not for people. */
+
+import { basename } from 'node:path'
+import { resolveStatePaths } from '../base/paths.ts'
+import { createRunEntry } from '../session/begin.ts'
+import { startPump } from '../session/pump.ts'
+import { claimRun, createRunFolder, isProcessAlive, readRunContext } from '../session/run.ts'
+import { defineOurCommand } from './command.ts'
+import { configForRun, resolveSettings } from './settings.ts'
+
+/** A claude that nobody wrapped is looked after until it is gone. */
+const pollMs = 250
+
+export default defineOurCommand({
+  meta: { name: 'pump', description: 'Empty the spool of a run until its claude has exited.', hidden: true },
+  args: { run: { type: 'positional', description: 'The run’s folder.', required: true } },
+  async run({ args, data }) {
+    const paths = resolveStatePaths(process.env)
+    const resolution = resolveSettings(process.env, data)
+    if (paths === undefined || resolution.config.disabled) return
+    const folder = createRunFolder(args.run)
+    if (!claimRun(folder)) return
+    const context = readRunContext(folder)
+    const config = configForRun(resolution, context)
+    const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
+    const pump = startPump({ folder, sessions: paths.sessions, config, entry })
+    const claude = context?.entry.wrapped?.pid ?? Number.parseInt(basename(folder.path).replace('claude-', ''), 10)
+    while (isProcessAlive(claude)) await Bun.sleep(pollMs)
+    const gone = (): { pid: number }[] =>
+      pump
+        .openProcesses()
+        .filter((pid) => !isProcessAlive(pid))
+        .map((pid) => ({ pid }))
+    await pump.close(gone, AbortSignal.timeout(config.exitTimeoutMs))
+  },
+})

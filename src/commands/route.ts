@@ -1,0 +1,23 @@
+/** Whose words these are: ours or claude's. Pure. */
+
+/** Our commands; none has the name of one of claude's, so that `alias claude=claude-otel` takes nothing away. */
+export const commandNames = ['drain', 'hook', 'pump'] as const
+export type CommandName = (typeof commandNames)[number]
+
+export type Route =
+  | { readonly to: 'help' | 'version' | 'config' }
+  | { readonly to: 'command'; readonly name: CommandName; readonly args: readonly string[] }
+  | { readonly to: 'claude'; readonly args: readonly string[] }
+
+/**
+ * `args` has our flags taken out already. Only its first word decides; a first `--` hands everything behind it to claude.
+ */
+export function route(args: readonly string[]): Route {
+  const [first, ...rest] = args
+  if (first === '--') return { to: 'claude', args: rest }
+  if (first === '--help' || first === '-h') return { to: 'help' }
+  if (first === '--version') return { to: 'version' }
+  if (first === '--config') return { to: 'config' }
+  const name = commandNames.find((command) => command === first)
+  return name === undefined ? { to: 'claude', args } : { to: 'command', name, args: rest }
+}

@@ -1,0 +1,35 @@
+/** What every command begins with: the configuration from flags, environment and the user's file. */
+import { existsSync } from 'node:fs'
+import { configFilePath } from '../base/paths.ts'
+import { type Config, type Environment, type Resolution, readConfigFile, resolveConfig } from '../config/config.ts'
+import type { RunContext } from '../session/run.ts'
+
+export type Flags = Readonly<Record<string, string | true>>
+
+export function resolveSettings(env: Environment, flags: Flags): Resolution {
+  const path = configFilePath(env)
+  const file = path === undefined ? undefined : readConfigFile(path)
+  return resolveConfig({ env, flags, file, fileExists: existsSync })
+}
+
+/**
+ * The configuration for a run that another process began: what the user says now about destinations, or else what that
+ * process was told.
+ */
+export function configForRun(now: Resolution, context: RunContext | undefined): Config {
+  const isTold = now.settings.some(({ key, origin }) => isDestination(key) && origin !== 'default')
+  if (isTold || context === undefined) return now.config
+  return resolveSettings({ ...context.env }, context.flags).config
+}
+
+function isDestination(key: string): boolean {
+  return key.startsWith('export.') || key.endsWith('.exporter')
+}
+
+/** What of an environment says where signals go: handed to whoever takes a run over. */
+export function settingsEnvironment(env: Environment): Record<string, string> {
+  const ours = /^(?:CLAUDE_OTEL_|OTEL_|HOME$|XDG_CONFIG_HOME$|XDG_STATE_HOME$)/
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (ours.test(name) && value !== undefined ? [[name, value]] : [])),
+  )
+}

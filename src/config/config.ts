@@ -1,0 +1,242 @@
+/**
+ * From flags, environment and the user's file to one frozen Config with the origin of every value. Pure: whoever
+ * calls it reads the environment and the file. All that is wrong is reported at once, as Failures that name the mend.
+ */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describeError, Failure } from '../base/errors.ts'
+import { resolveStatePaths } from '../base/paths.ts'
+import type { Attributes, SignalType } from '../telemetry/signal.ts'
+import type { SamplerChoice } from '../telemetry/trace-context.ts'
+import { otlpTarget } from './endpoint.ts'
+import { isObject } from './kinds.ts'
+import {
+  type ConfigSources,
+  type Environment,
+  Report,
+  type ResolvedSetting,
+  resolveValues,
+  type UserFile,
+  type Values,
+} from './values.ts'
+
+export type { ConfigSources, Environment, ResolvedSetting, UserFile } from './values.ts'
+
+export type Protocol = 'grpc' | 'http/protobuf' | 'http/json'
+/** `none` is an empty list. */
+export type ExporterKind = 'otlp' | 'console' | 'file'
+export interface TlsFiles {
+  readonly certificate?: string
+  readonly clientKey?: string
+  readonly clientCertificate?: string
+}
+
+/** `url` is final: HTTP with its path, gRPC as `http(s)://host:port`, where the scheme alone decides on TLS. */
+export interface OtlpTarget {
+  readonly protocol: Protocol
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly compression: 'gzip' | 'none'
+  readonly tls: TlsFiles
+}
+
+export interface BatchSettings {
+  readonly scheduleDelayMs: number
+  readonly exportTimeoutMs: number
+  readonly maxQueueSize: number
+  readonly maxBatchSize: number
+}
+
+export interface SignalConfig {
+  readonly exporters: readonly ExporterKind[]
+  readonly otlp: OtlpTarget
+  /** For metrics the schedule delay is the export interval, and a batch is one collection. */
+  readonly batch: BatchSettings
+}
+
+/** `Infinity` where no limit is set. */
+export interface AttributeLimits {
+  readonly valueLength: number
+  readonly count: number
+}
+
+export interface Config {
+  readonly disabled: boolean
+  readonly debug: boolean
+  /** How long the wrapper's exit may wait for a collector, in milliseconds. */
+  readonly exitTimeoutMs: number
+  /** Characters of a prompt, answer or tool text that may leave; 0 = none. */
+  readonly previewLength: number
+  /** Where the `file` exporter appends; empty where no home is known. */
+  readonly file: string
+  /** service.name and service.namespace always, and what the user adds. */
+  readonly resource: Attributes
+  readonly propagators: readonly string[]
+  readonly signals: Readonly<Record<SignalType, SignalConfig>>
+  readonly sampler: SamplerChoice
+  readonly limits: {
+    readonly span: AttributeLimits & {
+      readonly events: number
+      readonly links: number
+      readonly eventAttributes: number
+      readonly linkAttributes: number
+    }
+    readonly log: AttributeLimits
+  }
+  readonly metrics: {
+    readonly temporality: 'cumulative' | 'delta' | 'lowmemory'
+    readonly histogram: 'explicit_bucket_histogram' | 'base2_exponential_bucket_histogram'
+  }
+}
+
+export interface Resolution {
+  readonly config: Config
+  readonly settings: readonly ResolvedSetting[]
+  /** Anything here means: the configuration cannot be trusted. */
+  readonly problems: readonly Failure[]
+  /** Worth a word, harmful to nothing: what was mended, or is not supported. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Flags win over `CLAUDE_OTEL_*`, these over `OTEL_*`, these over the user's file, that over the defaults.
+ * The Config is complete even when there are problems, with defaults in place of what could not be read.
+ */
+export function resolveConfig(sources: ConfigSources): Resolution {
+  const report = new Report()
+  report.problems.push(...(sources.file?.problems ?? []))
+  const values = resolveValues(sources, report)
+  const config = assemble(values, sources, report)
+  noteUnsupported(values, sources.env, report)
+  return { config: freeze(config), settings: values.shown(), problems: report.problems, notes: report.notes }
+}
+
+/** Reads JSON with comments. `undefined` when there is no such file; a broken one comes back with its problem. */
+export function readConfigFile(path: string): UserFile | undefined {
+  const broken = (message: string, hint: string): UserFile => ({
+    path,
+    content: {},
+    problems: [new Failure('config', `${path} ${message}`, hint)],
+  })
+  try {
+    const content: unknown = Bun.JSONC.parse(readFileSync(path, 'utf8'))
+    if (isObject(content)) return { path, content, problems: [] }
+    return broken('is not a JSON object', 'write settings as {"export": {"endpoint": "http://localhost:4317"}}')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    const isSyntax = error instanceof SyntaxError
+    return broken(
+      `cannot be read: ${describeError(error)}`,
+      isSyntax ? 'mend the JSON; comments and trailing commas are allowed' : 'make it readable, or remove it',
+    )
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+}
+
+function assemble(values: Values, sources: ConfigSources, report: Report): Config {
+  const disabled = values.get('disabled')
+  const signal = (type: SignalType) => signalConfig(type, values, sources, disabled ? new Report() : report)
+  return {
+    disabled,
+    debug: values.get('debug'),
+    exitTimeoutMs: values.get('exitTimeout'),
+    previewLength: values.get('previewLength'),
+    file: filePath(values, sources.env, report),
+    resource: resource(values),
+    propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),
+    signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
+    sampler: sampler(values),
+    limits: limits(values),
+    metrics: { temporality: values.get('metrics.temporality'), histogram: values.get('metrics.histogram') },
+  }
+}
+
+function filePath(values: Values, env: Environment, report: Report): string {
+  const given = values.of('file').value
+  if (given !== undefined) return given
+  const root = resolveStatePaths(env)?.root
+  if (root !== undefined) return join(root, 'signals.jsonl')
+  const wanted = (['traces', 'logs', 'metrics'] as const).some((type) =>
+    values.get(`${type}.exporter`).includes('file'),
+  )
+  if (wanted) report.add('the file exporter has nowhere to write: no home is known', 'set CLAUDE_OTEL_FILE to a path')
+  return ''
+}
+
+function resource(values: Values): Attributes {
+  const name = values.of('service.name').value
+  return {
+    'service.name': 'claude-code',
+    'service.namespace': 'claude-otel',
+    ...values.get('resource.attributes'),
+    ...(name === undefined ? {} : { 'service.name': name }),
+  }
+}
+
+function sampler(values: Values): SamplerChoice {
+  const name = values.get('traces.sampler')
+  const kind = name.endsWith('always_on') ? 'always_on' : name.endsWith('always_off') ? 'always_off' : 'traceidratio'
+  return { kind, parentBased: name.startsWith('parentbased_'), ratio: values.get('traces.samplerRatio') }
+}
+
+function limits(values: Values): Config['limits'] {
+  const valueLength = values.of('limits.valueLength').value ?? Number.POSITIVE_INFINITY
+  const count = values.get('limits.count')
+  return {
+    span: {
+      valueLength: values.of('limits.span.valueLength').value ?? valueLength,
+      count: values.of('limits.span.count').value ?? count,
+      events: values.get('limits.span.events'),
+      links: values.get('limits.span.links'),
+      eventAttributes: values.get('limits.event.count'),
+      linkAttributes: values.get('limits.link.count'),
+    },
+    log: {
+      valueLength: values.of('limits.log.valueLength').value ?? valueLength,
+      count: values.of('limits.log.count').value ?? count,
+    },
+  }
+}
+
+function signalConfig(signal: SignalType, values: Values, sources: ConfigSources, report: Report): SignalConfig {
+  const exporters = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
+  // What is not used cannot be wrong.
+  const findings = exporters.includes('otlp') ? report : new Report()
+  const fileExists = sources.fileExists ?? (() => true)
+  return { exporters, otlp: otlpTarget(signal, values, fileExists, findings), batch: batch(signal, values) }
+}
+
+function batch(signal: SignalType, values: Values): BatchSettings {
+  if (signal === 'metrics') {
+    const [scheduleDelayMs, exportTimeoutMs] = [values.get('metrics.interval'), values.get('metrics.timeout')]
+    return { scheduleDelayMs, exportTimeoutMs, maxQueueSize: Infinity, maxBatchSize: Infinity }
+  }
+  const maxQueueSize = values.get(`${signal}.batch.queue`)
+  return {
+    scheduleDelayMs: values.get(`${signal}.batch.delay`),
+    exportTimeoutMs: values.get(`${signal}.batch.timeout`),
+    maxQueueSize,
+    maxBatchSize: Math.min(values.get(`${signal}.batch.size`), maxQueueSize),
+  }
+}
+
+function noteUnsupported(values: Values, env: Environment, report: Report): void {
+  for (const name of ['OTEL_CONFIG_FILE', 'OTEL_EXPERIMENTAL_CONFIG_FILE']) {
+    if (env[name]) report.note(`${name} is not read: claude-otel is set up by variables, flags and its own config file`)
+  }
+  const foreign = values.get('propagators').filter((name) => !['tracecontext', 'baggage', 'none'].includes(name))
+  if (foreign.length > 0) report.note(`propagators ${foreign.join(', ')} are not supported and are left out`)
+  if (values.of('traces.samplerRatio').origin !== 'default' && !values.get('traces.sampler').endsWith('traceidratio')) {
+    report.note(`traces.samplerRatio is not used: the sampler is ${values.get('traces.sampler')}`)
+  }
+}
+
+function freeze<T extends object>(value: T): Readonly<T> {
+  for (const each of Object.values(value)) if (typeof each === 'object' && each !== null) freeze(each)
+  return Object.freeze(value)
+}

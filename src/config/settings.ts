@@ -1,0 +1,260 @@
+/**
+ * Every setting there is, one entry each: its names in the environment, its flag, the kind of its value and its
+ * default. Environment, flags, the user's file, validation, `--config` and the README's table all follow from here.
+ */
+
+import type { SignalType } from '../telemetry/signal.ts'
+import { choice, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
+
+export interface Setting<T = unknown> {
+  readonly kind: Kind<T>
+  /** `undefined` = none: a limit that is off, a file that is not given, or the general setting's value. */
+  readonly fallback: T | undefined
+  /** Variables that set it, the strongest first. Every `OTEL_X` is also read as `CLAUDE_OTEL_X`, which wins. */
+  readonly env: readonly string[]
+  readonly flag?: string
+  /** Values are masked wherever they are shown. */
+  readonly secret?: boolean
+  readonly description: string
+}
+
+export const signalTypes = ['traces', 'logs', 'metrics'] as const satisfies readonly SignalType[]
+export const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
+export const exporterKinds = ['otlp', 'console', 'file', 'none'] as const
+export const samplers = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const
+
+const protocolAliases = {
+  http: 'http/protobuf',
+  'http/proto': 'http/protobuf',
+  http_protobuf: 'http/protobuf',
+} as const
+const anyMs = integer(0, 86_400_000, 'ms')
+const someMs = integer(1, 86_400_000, 'ms')
+const count = integer(1, 1_000_000)
+const limit = integer(0, 1_000_000)
+
+/** What a general `OTEL_EXPORTER_OTLP_X` and its three per-signal forms have in common; keyed by our name for X. */
+const otlp = {
+  endpoint: { x: 'ENDPOINT', kind: text(), about: 'where to send; HTTP adds /v1/<signal>' },
+  protocol: { x: 'PROTOCOL', kind: choice(protocols, protocolAliases), about: 'grpc, http/protobuf or http/json' },
+  headers: {
+    x: 'HEADERS',
+    kind: pairs(/^[!#$%&'*+.^_`|~\w-]+$/),
+    about: 'headers of every request, key=value,key=value',
+    secret: true,
+  },
+  timeout: { x: 'TIMEOUT', kind: someMs, about: 'longest time of one request' },
+  compression: { x: 'COMPRESSION', kind: choice(['gzip', 'none'] as const), about: 'gzip or none' },
+  certificate: { x: 'CERTIFICATE', kind: path(), about: "file with the collector's CA certificate (PEM)" },
+  clientKey: { x: 'CLIENT_KEY', kind: path(), about: 'file with the private key for mTLS (PEM)' },
+  clientCertificate: { x: 'CLIENT_CERTIFICATE', kind: path(), about: 'file with the certificate for mTLS (PEM)' },
+  insecure: { x: 'INSECURE', kind: onOff(), about: 'no TLS, for gRPC endpoints without a scheme' },
+} as const
+
+export type OtlpName = keyof typeof otlp
+export type OtlpValue<N extends OtlpName> = Reading<(typeof otlp)[N]['kind']>
+export const otlpNames = Object.keys(otlp) as readonly OtlpName[]
+
+const otlpDefaults = {
+  protocol: 'grpc',
+  timeout: 10_000,
+  compression: 'none',
+} satisfies { [N in OtlpName]?: OtlpValue<N> }
+
+const otlpFlags: Partial<Record<OtlpName, string>> = {
+  endpoint: 'otel-endpoint',
+  protocol: 'otel-protocol',
+  headers: 'otel-headers',
+  compression: 'otel-compression',
+  insecure: 'otel-insecure',
+}
+
+type OtlpSettings<Prefix extends string> = { [N in OtlpName as `${Prefix}.${N}`]: Setting<OtlpValue<N>> }
+
+function otlpSettings<P extends string>(prefix: P, signal?: SignalType): OtlpSettings<P> {
+  const entries = otlpNames.map((name) => {
+    const { x, kind, about, ...rest } = otlp[name]
+    const general: Partial<Record<OtlpName, unknown>> = signal === undefined ? otlpDefaults : {}
+    const setting: Setting = {
+      kind: kind as Kind<unknown>,
+      fallback: general[name],
+      env: [signal === undefined ? `OTEL_EXPORTER_OTLP_${x}` : `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${x}`],
+      description: signal === undefined ? `OTLP: ${about}` : `OTLP, ${signal} only: ${about}`,
+      ...rest,
+      ...(signal === undefined && otlpFlags[name] !== undefined ? { flag: otlpFlags[name] } : {}),
+    }
+    return [`${prefix}.${name}`, setting]
+  })
+  return Object.fromEntries(entries) as OtlpSettings<P>
+}
+
+function batchSettings<P extends 'traces' | 'logs'>(signal: P, prefix: 'OTEL_BSP' | 'OTEL_BLRP', delayMs: number) {
+  const of = (name: string, kind: Kind<number>, fallback: number, description: string): Setting<number> => ({
+    kind,
+    fallback,
+    env: [`${prefix}_${name}`],
+    description: `${description} (${signal})`,
+  })
+  return {
+    [`${signal}.batch.delay`]: of('SCHEDULE_DELAY', anyMs, delayMs, 'longest wait before a batch leaves'),
+    [`${signal}.batch.timeout`]: of('EXPORT_TIMEOUT', someMs, 30_000, 'longest time of one export'),
+    [`${signal}.batch.queue`]: of('MAX_QUEUE_SIZE', count, 2048, 'records held in memory; more wait on disk'),
+    [`${signal}.batch.size`]: of('MAX_EXPORT_BATCH_SIZE', count, 512, 'records in one request'),
+  } as { [N in 'delay' | 'timeout' | 'queue' | 'size' as `${P}.batch.${N}`]: Setting<number> }
+}
+
+function exporterSetting(signal: SignalType): Setting<readonly (typeof exporterKinds)[number][]> {
+  return {
+    kind: list(exporterKinds),
+    fallback: ['otlp'],
+    env: [`OTEL_${signal.toUpperCase()}_EXPORTER`],
+    flag: `otel-${signal}-exporter`,
+    description: `where ${signal} go: otlp, console, file (several with commas) or none`,
+  }
+}
+
+function limitSetting(env: string, description: string, fallback?: number): Setting<number> {
+  return { kind: limit, fallback, env: [env], description }
+}
+
+export const settings = {
+  disabled: {
+    kind: onOff(),
+    fallback: false,
+    env: ['CLAUDE_OTEL_DISABLED', 'OTEL_SDK_DISABLED'],
+    flag: 'otel-disabled',
+    description: 'no telemetry at all; claude runs as if alone',
+  },
+  debug: {
+    kind: onOff(),
+    fallback: false,
+    env: ['CLAUDE_OTEL_DEBUG'],
+    flag: 'claude-otel-debug',
+    description: 'diagnostics to a file, a summary on stderr after exit',
+  },
+  exitTimeout: {
+    kind: integer(0, 600_000, 'ms'),
+    fallback: 1000,
+    env: ['CLAUDE_OTEL_EXIT_TIMEOUT'],
+    flag: 'otel-exit-timeout',
+    description: 'how long exit may wait for a collector that does not answer',
+  },
+  previewLength: {
+    kind: integer(0, 1_000_000, 'characters'),
+    fallback: 256,
+    env: ['CLAUDE_OTEL_PREVIEW_LENGTH'],
+    flag: 'otel-preview-length',
+    description: 'length of previews of prompts, answers and tool texts; 0 = none',
+  },
+  file: {
+    kind: path(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_FILE'],
+    flag: 'otel-file',
+    description: 'what the file exporter appends to (OTLP/JSON lines)',
+  },
+  propagators: {
+    kind: list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const),
+    fallback: ['tracecontext', 'baggage'],
+    env: ['OTEL_PROPAGATORS'],
+    description: 'trace context taken from and given to processes',
+  },
+
+  'service.name': {
+    kind: text(),
+    fallback: undefined,
+    env: ['OTEL_SERVICE_NAME'],
+    flag: 'otel-service-name',
+    description: 'resource attribute service.name; claude-code when nothing sets it',
+  },
+  'resource.attributes': {
+    kind: pairs(),
+    fallback: {},
+    env: ['OTEL_RESOURCE_ATTRIBUTES'],
+    flag: 'otel-resource-attributes',
+    description: 'further resource attributes, key=value,key=value',
+  },
+
+  'traces.exporter': exporterSetting('traces'),
+  'logs.exporter': exporterSetting('logs'),
+  'metrics.exporter': exporterSetting('metrics'),
+
+  ...otlpSettings('export'),
+  ...otlpSettings('export.traces', 'traces'),
+  ...otlpSettings('export.logs', 'logs'),
+  ...otlpSettings('export.metrics', 'metrics'),
+
+  'traces.sampler': {
+    kind: choice(samplers),
+    fallback: 'parentbased_always_on',
+    env: ['OTEL_TRACES_SAMPLER'],
+    description: 'which sessions are traced',
+  },
+  'traces.samplerRatio': {
+    kind: ratio(),
+    fallback: 1,
+    env: ['OTEL_TRACES_SAMPLER_ARG'],
+    description: 'share of sessions, for the samplers with traceidratio',
+  },
+  ...batchSettings('traces', 'OTEL_BSP', 5000),
+  ...batchSettings('logs', 'OTEL_BLRP', 1000),
+
+  'metrics.interval': {
+    kind: someMs,
+    fallback: 60_000,
+    env: ['OTEL_METRIC_EXPORT_INTERVAL'],
+    description: 'time between two exports of metrics',
+  },
+  'metrics.timeout': {
+    kind: someMs,
+    fallback: 30_000,
+    env: ['OTEL_METRIC_EXPORT_TIMEOUT'],
+    description: 'longest time of one export of metrics',
+  },
+  'metrics.temporality': {
+    kind: choice(['cumulative', 'delta', 'lowmemory'] as const),
+    fallback: 'cumulative',
+    env: ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE'],
+    description: 'cumulative, delta or lowmemory',
+  },
+  'metrics.histogram': {
+    kind: choice(['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const),
+    fallback: 'explicit_bucket_histogram',
+    env: ['OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION'],
+    description: 'how histograms are kept',
+  },
+
+  'limits.valueLength': limitSetting('OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT', 'longest attribute text'),
+  'limits.count': limitSetting('OTEL_ATTRIBUTE_COUNT_LIMIT', 'attributes of one record', 128),
+  'limits.span.valueLength': limitSetting('OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT', 'longest attribute text of spans'),
+  'limits.span.count': limitSetting('OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT', 'attributes of one span'),
+  'limits.span.events': limitSetting('OTEL_SPAN_EVENT_COUNT_LIMIT', 'events of one span', 128),
+  'limits.span.links': limitSetting('OTEL_SPAN_LINK_COUNT_LIMIT', 'links of one span', 128),
+  'limits.event.count': limitSetting('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT', 'attributes of one span event', 128),
+  'limits.link.count': limitSetting('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT', 'attributes of one span link', 128),
+  'limits.log.valueLength': limitSetting(
+    'OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT',
+    'longest attribute text of log records',
+  ),
+  'limits.log.count': limitSetting('OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT', 'attributes of one log record'),
+} as const satisfies Record<string, Setting>
+
+export type SettingKey = keyof typeof settings
+export type SettingValue<K extends SettingKey> = (typeof settings)[K] extends { readonly kind: Kind<infer T> }
+  ? T
+  : never
+export const settingKeys = Object.keys(settings) as readonly SettingKey[]
+
+/** The names a setting goes by in the environment, the strongest first. */
+export function variablesOf(setting: Setting): readonly string[] {
+  const own = setting.env.filter((name) => name.startsWith('CLAUDE_OTEL_'))
+  const standard = setting.env.filter((name) => !own.includes(name))
+  return [...own, ...standard.map((name) => `CLAUDE_${name}`).filter((name) => !own.includes(name)), ...standard]
+}

@@ -1,0 +1,171 @@
+/** What each setting is and where it came from: sources in, one value per setting out, with all that is wrong. */
+
+import { Failure } from '../base/errors.ts'
+import type { SignalType } from '../telemetry/signal.ts'
+import { isObject, showText } from './kinds.ts'
+import {
+  type OtlpName,
+  type OtlpValue,
+  type Setting,
+  type SettingKey,
+  type SettingValue,
+  settingKeys,
+  settings,
+  variablesOf,
+} from './settings.ts'
+import { nearest } from './suggest.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The user's own file as read; `problems` holds what kept it from being read. */
+export interface UserFile {
+  readonly path: string
+  readonly content: Readonly<Record<string, unknown>>
+  readonly problems: readonly Failure[]
+}
+
+export interface ConfigSources {
+  readonly env: Environment
+  /** Flag name without dashes to its text, or true for a switch. */
+  readonly flags?: Readonly<Record<string, string | true>>
+  readonly file?: UserFile | undefined
+  /** Tells whether a certificate file is there; unchecked when absent. */
+  readonly fileExists?: (path: string) => boolean
+}
+
+export interface ResolvedSetting {
+  readonly key: string
+  /** As it is shown: secrets masked, empty when unset. */
+  readonly shown: string
+  /** `OTEL_SERVICE_NAME`, `--otel-endpoint`, `<path> (export.endpoint)` or `default`. */
+  readonly origin: string
+  readonly description: string
+}
+
+/** The stronger the source the higher; within one strength a signal's own setting beats the general one. */
+const strength = { default: 0, file: 1, standard: 2, own: 3, flag: 4 } as const
+
+export interface Resolved<T = unknown> {
+  readonly key: SettingKey
+  readonly value: T | undefined
+  readonly origin: string
+  readonly strength: number
+}
+
+/** Collects findings; one that concerns several signals is told once. */
+export class Report {
+  readonly problems: Failure[] = []
+  readonly notes: string[] = []
+
+  /** `setting` has the value as it was written; `why` says what is wrong with it where that is not plain. */
+  problem(setting: Resolved, hint: string, why?: string): void {
+    const { secret }: Setting = settings[setting.key]
+    const quoted = secret ? 'unreadable' : `"${showText(String(setting.value))}"`
+    this.add(`${setting.key} is ${quoted} (from ${setting.origin})${why === undefined ? '' : `: ${why}`}`, hint)
+  }
+
+  add(message: string, hint: string): void {
+    if (this.problems.some((known) => known.message === message)) return
+    this.problems.push(new Failure('config', message, hint))
+  }
+
+  note(line: string): void {
+    if (!this.notes.includes(line)) this.notes.push(line)
+  }
+}
+
+/** Typed access to what was resolved. */
+export class Values {
+  constructor(private readonly resolved: ReadonlyMap<SettingKey, Resolved>) {}
+
+  of<K extends SettingKey>(key: K): Resolved<SettingValue<K>> {
+    // The map is made from the table: every key is there, with a value of its kind.
+    return this.resolved.get(key) as Resolved<SettingValue<K>>
+  }
+
+  /** For settings that have a default. */
+  get<K extends SettingKey>(key: K): SettingValue<K> {
+    return this.of(key).value as SettingValue<K>
+  }
+
+  /** A signal's own OTLP setting or the general one: the stronger source, then the more special. */
+  otlp<N extends OtlpName>(signal: SignalType, name: N): Resolved<OtlpValue<N>> {
+    const own = this.resolved.get(`export.${signal}.${name}`) as Resolved<OtlpValue<N>>
+    const general = this.resolved.get(`export.${name}`) as Resolved<OtlpValue<N>>
+    return own.value !== undefined && own.strength >= general.strength ? own : general
+  }
+
+  /** The variable to name in a mend: the special one where the special one is in force. */
+  variable(signal: SignalType, name: OtlpName): string {
+    return settings[this.otlp(signal, name).key].env[0] ?? ''
+  }
+
+  shown(): ResolvedSetting[] {
+    return [...this.resolved.values()].map(({ key, value, origin }) => {
+      const { kind, secret = false, description }: Setting = settings[key]
+      return { key, shown: value === undefined ? '' : kind.show(value, secret), origin, description }
+    })
+  }
+}
+
+/** The first source that has a value decides; an empty value is no value, a bad one is reported and the default. */
+export function resolveValues(sources: ConfigSources, report: Report): Values {
+  const fromFile = fileValues(sources.file, report)
+  const entries = settingKeys.map((key) => {
+    const candidate = candidates(key, sources, fromFile.get(key)).find(({ raw }) => raw !== undefined && raw !== '')
+    return [key, candidate === undefined ? byDefault(key) : read(key, candidate, report)] as const
+  })
+  return new Values(new Map(entries))
+}
+
+interface Candidate {
+  readonly raw: unknown
+  readonly source: string
+  readonly strength: number
+}
+
+function candidates(key: SettingKey, { env, flags, file }: ConfigSources, fromFile: unknown): Candidate[] {
+  const setting: Setting = settings[key]
+  const { flag } = setting
+  const ofFlag = flag === undefined ? [] : [{ raw: flags?.[flag], source: `--${flag}`, strength: strength.flag }]
+  const ofEnv = variablesOf(setting).map((name) => {
+    const isOwn = name.startsWith('CLAUDE_OTEL_')
+    return { raw: env[name]?.trim(), source: name, strength: isOwn ? strength.own : strength.standard }
+  })
+  return [...ofFlag, ...ofEnv, { raw: fromFile, source: `${file?.path} (${key})`, strength: strength.file }]
+}
+
+function byDefault(key: SettingKey): Resolved {
+  return { key, value: settings[key].fallback, origin: 'default', strength: strength.default }
+}
+
+function read(key: SettingKey, { raw, source, strength }: Candidate, report: Report): Resolved {
+  const setting: Setting = settings[key]
+  const result = setting.kind.read(raw, source)
+  if ('value' in result) return { key, value: result.value, origin: source, strength }
+  const written = typeof raw === 'string' ? raw : JSON.stringify(raw)
+  report.problem({ key, value: written, origin: source, strength }, result.hint)
+  return byDefault(key)
+}
+
+/** The file's nested objects by setting; a key may also be written with its dots. */
+function fileValues(file: UserFile | undefined, report: Report): ReadonlyMap<SettingKey, unknown> {
+  const found = new Map<SettingKey, unknown>()
+  const walk = (content: Readonly<Record<string, unknown>>, prefix: string) => {
+    for (const [name, value] of Object.entries(content)) {
+      const written = prefix + name
+      const key = settingKeys.find((each) => each === written)
+      const isGroup = isObject(value) && settingKeys.some((each) => each.startsWith(`${written}.`))
+      if (key !== undefined) found.set(key, value ?? undefined)
+      else if (isGroup) walk(value, `${written}.`)
+      else report.add(`"${written}" is no setting (from ${file?.path})`, unknownKeyHint(written))
+    }
+  }
+  walk(file?.content ?? {}, '')
+  return found
+}
+
+function unknownKeyHint(written: string): string {
+  const meant = nearest(written, settingKeys)
+  return meant === undefined ? '"claude-otel --config" lists every setting' : `did you mean ${meant}?`
+}

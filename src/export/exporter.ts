@@ -1,0 +1,92 @@
+/**
+ * The table of exporters. Each takes the SDK's finished objects and answers with an outcome, never with an exception,
+ * never with a retry of its own: when to try again, and what a failure costs, is delivery's to decide.
+ */
+
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { ReadableLogRecord } from '@opentelemetry/sdk-logs'
+import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import { describeError } from '../base/errors.ts'
+import type { Config, ExporterKind } from '../config/config.ts'
+import type { SignalType } from '../telemetry/signal.ts'
+import { jsonSerializers } from './serializers.ts'
+
+/** What one request carries, by signal. */
+export interface Payloads {
+  readonly traces: readonly ReadableSpan[]
+  readonly logs: readonly ReadableLogRecord[]
+  readonly metrics: ResourceMetrics
+}
+
+export type Outcome =
+  /** `lost` of the records were refused by a server that took the rest. */
+  | { readonly status: 'accepted'; readonly lost?: number; readonly reason?: string }
+  /** Not now; `afterMs` is the server's own wish. */
+  | { readonly status: 'retry'; readonly afterMs?: number; readonly reason: string }
+  /** Never; `tooLarge`: a smaller request might pass. */
+  | { readonly status: 'rejected'; readonly tooLarge?: boolean; readonly reason: string }
+
+export interface Exporter<T extends SignalType> {
+  /** One attempt. Resolves by `deadline` at the latest and never rejects. */
+  send(payload: Payloads[T], deadline: AbortSignal): Promise<Outcome>
+  close(): void
+}
+
+export interface ExporterEntry {
+  /** Names the destination in acknowledgements and reports: the same one in every process, free of secrets. */
+  destination(type: SignalType, config: Config): string
+  open<T extends SignalType>(type: T, config: Config): Promise<Exporter<T>>
+}
+
+export const exporters: Readonly<Record<ExporterKind, ExporterEntry>> = {
+  otlp: {
+    destination(type, { signals }) {
+      const { protocol, url } = signals[type].otlp
+      const { host, pathname, protocol: scheme } = new URL(url)
+      return `${protocol} ${scheme}//${host}${protocol === 'grpc' ? '' : pathname.replace(/\/v1\/\w+$/, '')}`
+    },
+    async open(type, config) {
+      const { protocol } = config.signals[type].otlp
+      if (protocol === 'grpc') return (await import('./otlp-grpc.ts')).openGrpc(type, config.signals[type])
+      return (await import('./otlp-http.ts')).openHttp(type, config.signals[type], protocol)
+    },
+  },
+  console: { destination: () => 'console', open: async (type) => openConsole(type) },
+  file: { destination: (_type, { file }) => `file ${file}`, open: async (type, { file }) => openFile(type, file) },
+}
+
+/** OTLP/JSON on stderr, and only at the end: stdout is claude's, and so is the screen while it runs. */
+function openConsole<T extends SignalType>(type: T): Exporter<T> {
+  const held: string[] = []
+  return {
+    async send(payload) {
+      held.push(toJson(type, payload))
+      return { status: 'accepted' }
+    },
+    close() {
+      for (const line of held.splice(0)) process.stderr.write(`${JSON.stringify(JSON.parse(line), null, 2)}\n`)
+    },
+  }
+}
+
+/** OTLP/JSON lines, one request each, in a file of the user's alone. One write per line, so that lines stay whole. */
+function openFile<T extends SignalType>(type: T, path: string): Exporter<T> {
+  return {
+    async send(payload) {
+      try {
+        mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+        appendFileSync(path, `${toJson(type, payload)}\n`, { mode: 0o600 })
+        return { status: 'accepted' }
+      } catch (error) {
+        return { status: 'retry', reason: describeError(error) }
+      }
+    },
+    close() {},
+  }
+}
+
+function toJson<T extends SignalType>(type: T, payload: Payloads[T]): string {
+  return new TextDecoder().decode(jsonSerializers[type].serialize(payload))
+}

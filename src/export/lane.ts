@@ -1,0 +1,132 @@
+/**
+ * The way of one signal to one destination: a bounded queue in stream order, one request at a time, retries with
+ * backoff, and a count of what is settled. It knows nothing of the SDK: a source makes its batches, a sender sends.
+ */
+
+import { describeError } from '../base/errors.ts'
+import type { Outcome } from './exporter.ts'
+import type { Batch, Source } from './sources.ts'
+
+export interface LaneOptions<P> {
+  /** Signals settled by earlier processes. */
+  readonly settled: number
+  readonly delayMs: number
+  readonly batchSize: number
+  readonly source: Source<P>
+  send(payload: P, deadline: AbortSignal): Promise<Outcome>
+  onSettled(): void
+  now(): number
+}
+
+const firstBackoffMs = 1000
+const longestBackoffMs = 30_000
+
+export class Lane<P> {
+  settled: number
+  rejected = 0
+  lastError: string | undefined
+  private batchSize: number
+  private failures = 0
+  /** Before this time the server does not want to be asked. */
+  private notBefore = 0
+  private timer: Timer | undefined
+  private isSending = false
+  private running: Promise<void> = Promise.resolve()
+  private readonly closing = new AbortController()
+
+  constructor(private readonly options: LaneOptions<P>) {
+    this.settled = options.settled
+    this.batchSize = options.batchSize
+  }
+
+  /** Something may have come in: it leaves after the delay, or at once when it fills a batch. */
+  wake(): void {
+    const waiting = this.options.source.waiting()
+    if (waiting === 0) return
+    const isFull = this.failures === 0 && waiting >= this.batchSize
+    if (isFull) this.unschedule()
+    this.schedule(isFull ? 0 : this.failures > 0 ? this.backoff() : this.options.delayMs)
+  }
+
+  /** Sends everything now, batch after batch, until nothing is left, one attempt fails, or the deadline. */
+  flush(deadline: AbortSignal): Promise<void> {
+    this.unschedule()
+    this.running = this.running.then(() => this.send(deadline, true))
+    return this.running
+  }
+
+  /** After this nothing runs: no timer, no request. */
+  close(): void {
+    this.closing.abort()
+    this.unschedule()
+  }
+
+  /** One timer or one run at a time: while it sends, what comes in waits for its end. */
+  private schedule(delayMs: number): void {
+    if (this.timer !== undefined || this.isSending || this.closing.signal.aborted) return
+    this.timer = setTimeout(() => {
+      this.timer = undefined
+      this.running = this.running.then(() => this.send(this.closing.signal, false))
+    }, delayMs)
+    this.timer.unref()
+  }
+
+  private unschedule(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+
+  private async send(deadline: AbortSignal, everything: boolean): Promise<void> {
+    this.isSending = true
+    await this.sendBatches(AbortSignal.any([deadline, this.closing.signal]), everything)
+    this.isSending = false
+    this.wake()
+  }
+
+  private async sendBatches(stop: AbortSignal, everything: boolean): Promise<void> {
+    const { source, now } = this.options
+    do {
+      if (stop.aborted || now() < this.notBefore) return
+      const batch = await source.next(this.batchSize)
+      if (batch === undefined || stop.aborted) return
+      const outcome = await this.attempt(batch, stop)
+      if (outcome.status === 'retry') return this.postpone(outcome)
+      const size = batch.upTo - this.settled
+      if (outcome.status === 'rejected' && outcome.tooLarge && size > 1) this.batchSize = Math.ceil(size / 2)
+      else this.settle(batch, outcome)
+    } while (everything || source.waiting() >= this.batchSize)
+  }
+
+  private async attempt({ payload }: Batch<P>, stop: AbortSignal): Promise<Outcome> {
+    if (payload === undefined) return { status: 'accepted' }
+    try {
+      return await this.options.send(payload, stop)
+    } catch (error) {
+      // What cannot even be encoded will not be better next time.
+      return { status: 'rejected', reason: describeError(error) }
+    }
+  }
+
+  private settle({ upTo }: Batch<P>, outcome: Exclude<Outcome, { status: 'retry' }>): void {
+    this.rejected += outcome.status === 'rejected' ? upTo - this.settled : (outcome.lost ?? 0)
+    this.lastError = outcome.reason
+    this.failures = 0
+    this.settled = upTo
+    this.options.source.settle(upTo)
+    this.options.onSettled()
+  }
+
+  private postpone({ afterMs, reason }: Extract<Outcome, { status: 'retry' }>): void {
+    this.lastError = reason
+    this.failures++
+    if (afterMs !== undefined) this.notBefore = this.options.now() + afterMs
+  }
+
+  /** Doubles from 1 s to 30 s, with up to half of it taken off by chance; the server's own wish wins. */
+  private backoff(): number {
+    const asked = this.notBefore - this.options.now()
+    if (asked > 0) return asked
+    const full = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.failures - 1))
+    return full * (1 - Math.random() / 2)
+  }
+}

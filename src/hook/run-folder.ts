@@ -1,0 +1,29 @@
+/**
+ * Where a run keeps its files, from the environment alone. A run is one life of one claude process:
+ * `<run>/spool/` takes the hooks' records, `<run>/owner` names the process that empties it.
+ * Part of the hot path: strings only, no file is touched here.
+ */
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Names the run folder for hooks of a claude that `claude-otel` started. */
+export const runVariable = 'CLAUDE_OTEL_RUN'
+
+/**
+ * The folder of everything we keep: `CLAUDE_OTEL_HOME`, else `$XDG_STATE_HOME/claude-otel`, else the platform's place.
+ * Undefined where none of them is known (no home): then nothing can be kept.
+ */
+export function stateFolder(env: Environment): string | undefined {
+  if (env.CLAUDE_OTEL_HOME) return env.CLAUDE_OTEL_HOME
+  if (env.XDG_STATE_HOME?.startsWith('/')) return `${env.XDG_STATE_HOME}/claude-otel`
+  if (env.LOCALAPPDATA) return `${env.LOCALAPPDATA}\\claude-otel`
+  return env.HOME ? `${env.HOME}/.local/state/claude-otel` : undefined
+}
+
+/** The run folder of a hook: the wrapper's, else one for the claude process (CLAUDE_PID) that nobody wrapped. */
+export function runFolder(env: Environment, parentPid: number): string | undefined {
+  const wrapped = env[runVariable]
+  if (wrapped) return wrapped
+  const state = stateFolder(env)
+  return state && `${state}/runs/claude-${env.CLAUDE_PID || parentPid}`
+}

@@ -1,0 +1,126 @@
+/**
+ * Journal entries in, signals out: pure. Finds the session that an entry belongs to, begins sessions, and ends them when
+ * claude goes on to another one or is gone. Two assemblers that are told the same say the same.
+ */
+import { deriveSpanId, deriveTraceId } from '../telemetry/ids.ts'
+import type { Signal, SpanRef } from '../telemetry/signal.ts'
+import { parseTraceparent, sampleRoot } from '../telemetry/trace-context.ts'
+import type { Entry, ExitEntry, HookEntry, RunEntry } from './entries.ts'
+import { Session } from './session.ts'
+
+export interface OpenSession {
+  readonly id: string
+  readonly pid: number
+  readonly ref: SpanRef
+  readonly conversationId: string
+  readonly startUnixMicro: number
+  /** SessionEnd has come; what is missing is claude's exit. */
+  readonly isEnding: boolean
+}
+
+export interface Assembler {
+  /** The signals that this entry completes, in order. The first entry must be the run's. */
+  apply(entry: Entry): Signal[]
+  openSessions(): OpenSession[]
+}
+
+export function createAssembler(): Assembler {
+  const sessions = new Map<string, Session>()
+  let run: RunEntry | undefined
+  let hasRootSession = false
+  let signals: Signal[] = []
+  const emit = (signal: Signal): void => {
+    signals.push(signal)
+  }
+
+  /** Undefined for a straggler of a session that is over. A session whose beginning was not seen begins here. */
+  function sessionOf(entry: HookEntry): Session | undefined {
+    const known = sessions.get(entry.event.sessionId)
+    const { detail } = entry.event
+    const begins = detail.type === 'session-start' && detail.source !== 'compact'
+    if (known === undefined) return begin(entry, begins ? detail.source : 'startup')
+    const isResumed = begins && known.endedUnixMicro !== undefined
+    if (isResumed) return begin(entry, detail.source)
+    return known.isOver ? undefined : known
+  }
+
+  function begin(entry: HookEntry, source: string): Session {
+    const id = entry.event.sessionId
+    const former = [...sessions.values()].filter((session) => session.start.pid === entry.pid && !session.isOver)
+    const cleared = source === 'clear' ? former.at(-1) : undefined
+    for (const session of former) session.finish()
+    const parent = parentOf(entry)
+    const session = new Session(
+      {
+        id,
+        pid: entry.pid,
+        ref: refOf(entry, parent),
+        ...(parent === undefined ? {} : { parent: { ...parent, isRemote: true } }),
+        startUnixMicro: entry.at,
+        source,
+        ...(cleared === undefined ? {} : { cleared }),
+      },
+      emit,
+    )
+    sessions.set(id, session)
+    return session
+  }
+
+  /** In the claude that we started, TRACEPARENT is our own; elsewhere it is what somebody else runs claude under. */
+  function parentOf(entry: HookEntry): SpanRef | undefined {
+    return entry.pid === run?.wrapped?.pid ? run.parent : parseTraceparent(entry.traceparent)
+  }
+
+  /** The first session of a wrapped claude is the one that its environment names; every other derives its own. */
+  function refOf(entry: HookEntry, parent: SpanRef | undefined): SpanRef {
+    if (run?.wrapped !== undefined && entry.pid === run.wrapped.pid && !hasRootSession) {
+      hasRootSession = true
+      return run.wrapped.root
+    }
+    const key = `${entry.event.sessionId}@${entry.at}`
+    const traceId = parent?.traceId ?? deriveTraceId(key)
+    const traceFlags = run === undefined ? 1 : sampleRoot(run.sampler, traceId, parent)
+    return { ...parent, traceId, spanId: deriveSpanId(traceId, `session:${key}`), traceFlags }
+  }
+
+  function exit(entry: ExitEntry): void {
+    for (const session of sessions.values()) if (session.start.pid === entry.pid) session.finish(entry)
+  }
+
+  function reportBroken(entry: Extract<Entry, { k: 'broken' }>): void {
+    const session = [...sessions.values()].at(-1)
+    if (session === undefined) return
+    const attributes = { 'hook.reason': entry.reason, 'hook.bytes': entry.bytes }
+    session.emitter.log('claude_otel.hook.error', entry.at, session.start.ref, attributes, entry.reason, 'warn')
+  }
+
+  return {
+    apply(entry) {
+      signals = []
+      if (entry.k === 'run') run = entry
+      else if (entry.k === 'hook') sessionOf(entry)?.onHook(entry)
+      else if (entry.k === 'exit') exit(entry)
+      else if (entry.k === 'broken') reportBroken(entry)
+      else {
+        const session = sessions.get(entry.session)
+        if (session === undefined || session.isOver) return []
+        if (entry.k === 'line') session.onLine(entry)
+        if (entry.k === 'agent') session.onAgent(entry)
+        if (entry.k === 'previous') session.onPrevious(entry)
+        if (entry.k === 'repository') session.onRepository(entry.attributes)
+      }
+      return signals
+    },
+    openSessions: () =>
+      [...sessions.values()]
+        .filter((session) => !session.isOver)
+        .map((session) => ({
+          id: session.start.id,
+          pid: session.start.pid,
+          ref: session.start.ref,
+          conversationId: session.conversationId,
+          startUnixMicro: session.start.startUnixMicro,
+          isEnding: session.endedUnixMicro !== undefined,
+        })),
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The journal's entries: everything the assembler is told, in order. They are masked and cut already.
+ * Times are microseconds since the Unix epoch.
+ */
+import type { HookEvent } from '../claude/events.ts'
+import type { CostState, TranscriptDetail } from '../claude/transcript.ts'
+import type { Attributes, SpanRef } from '../telemetry/signal.ts'
+import type { SamplerChoice } from '../telemetry/trace-context.ts'
+
+/** The first entry. Whoever reads the journal later needs nothing else to give the same signals. */
+export interface RunEntry {
+  readonly k: 'run'
+  readonly v: 1
+  readonly at: number
+  readonly runId: string
+  readonly resource: Attributes
+  readonly sampler: SamplerChoice
+  /** The session span that TRACEPARENT in claude's environment names, and claude's process; only when we started it. */
+  readonly wrapped?: { readonly root: SpanRef; readonly pid: number }
+  /** TRACEPARENT as the wrapper found it. */
+  readonly parent?: SpanRef
+}
+
+export interface HookEntry {
+  readonly k: 'hook'
+  readonly at: number
+  /** File name in the spool: read once, however often the spool is read again. */
+  readonly from: string
+  /** Process id of the claude that ran the hook. */
+  readonly pid: number
+  readonly traceparent?: string
+  readonly event: HookEvent
+}
+
+export interface TranscriptEntry {
+  readonly k: 'line'
+  readonly at: number
+  readonly session: string
+  readonly agent?: string
+  readonly file: string
+  readonly offset: number
+  readonly promptId?: string
+  readonly claudeVersion?: string
+  readonly detail: TranscriptDetail
+}
+
+/** `subagents/agent-<id>.meta.json`. */
+export interface AgentEntry {
+  readonly k: 'agent'
+  readonly at: number
+  readonly session: string
+  readonly agent: string
+  readonly agentType?: string
+  readonly toolUseId?: string
+  readonly description?: string
+}
+
+/** The earlier life of a resumed or forked session, as far as we know it. */
+export interface PreviousEntry {
+  readonly k: 'previous'
+  readonly at: number
+  readonly session: string
+  readonly previousId: string
+  readonly conversationId: string
+  readonly ref?: SpanRef
+  /** What the forked session had cost by then. */
+  readonly cost?: CostState
+}
+
+export interface RepositoryEntry {
+  readonly k: 'repository'
+  readonly at: number
+  readonly session: string
+  readonly attributes: Attributes
+}
+
+export interface ExitEntry {
+  readonly k: 'exit'
+  readonly at: number
+  readonly pid: number
+  readonly code?: number
+  readonly signal?: string
+}
+
+export interface BrokenEntry {
+  readonly k: 'broken'
+  readonly at: number
+  readonly from: string
+  readonly reason: string
+  readonly bytes: number
+}
+
+export type Entry =
+  | RunEntry
+  | HookEntry
+  | TranscriptEntry
+  | AgentEntry
+  | PreviousEntry
+  | RepositoryEntry
+  | ExitEntry
+  | BrokenEntry

@@ -1,0 +1,77 @@
+/**
+ * The `invoke_agent` spans: a turn of the session's own agent, or a subagent. Both gather what happens below them.
+ */
+import { noUsage, type Usage } from '../claude/transcript.ts'
+import type { AttributeSet } from '../telemetry/attributes.ts'
+import type { SpanRef } from '../telemetry/signal.ts'
+import { addUsage, type Emitter, usageAttributes } from './emitter.ts'
+
+export const mainAgent = 'claude-code'
+
+/** Where a model or tool call belongs. A subagent's also counts for the turn that it was started in. */
+export interface Invocation {
+  readonly ref: SpanRef
+  readonly agentName: string
+  readonly agentId?: string
+  readonly promptId?: string
+  readonly startUnixMicro: number
+  readonly turn?: Invocation
+  usage: Usage
+  model?: string
+  toolCalls: number
+  requests: number
+  isOpen: boolean
+}
+
+type NewInvocation = Pick<Invocation, 'ref' | 'agentName' | 'agentId' | 'promptId' | 'startUnixMicro' | 'turn'>
+
+export function createInvocation(given: NewInvocation): Invocation {
+  return { ...given, usage: noUsage, toolCalls: 0, requests: 0, isOpen: true }
+}
+
+export function countRequest(invocation: Invocation, model: string, usage: Usage): void {
+  invocation.usage = addUsage(invocation.usage, usage)
+  invocation.requests += 1
+  invocation.model = model
+  if (invocation.turn?.isOpen) invocation.turn.usage = addUsage(invocation.turn.usage, usage)
+}
+
+export interface InvocationEnd {
+  readonly parent: SpanRef
+  readonly endUnixMicro: number
+  readonly attributes: AttributeSet
+  readonly error?: { readonly type: string; readonly message?: string }
+}
+
+/** Emits the span and its duration, once. */
+export function endInvocation(emitter: Emitter, invocation: Invocation, end: InvocationEnd): void {
+  if (!invocation.isOpen) return
+  invocation.isOpen = false
+  const { ref, agentName, startUnixMicro, usage, model } = invocation
+  const endUnixMicro = Math.max(end.endUnixMicro, startUnixMicro)
+  emitter.span({
+    ref,
+    parent: end.parent,
+    name: `invoke_agent ${agentName}`,
+    startUnixMicro,
+    endUnixMicro,
+    attributes: {
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.agent.name': agentName,
+      'gen_ai.agent.id': invocation.agentId,
+      'prompt.id': invocation.promptId,
+      'gen_ai.request.model': model,
+      'gen_ai.response.model': model,
+      'tools.total': invocation.toolCalls,
+      'model_requests.total': invocation.requests,
+      ...usageAttributes(usage),
+      ...end.attributes,
+    },
+    ...(end.error === undefined ? {} : { error: end.error }),
+  })
+  emitter.metric('gen_ai.invoke_agent.duration', endUnixMicro, (endUnixMicro - startUnixMicro) / 1e6, {
+    'gen_ai.agent.name': agentName,
+    'gen_ai.provider.name': 'anthropic',
+    'error.type': end.error?.type,
+  })
+}

@@ -1,0 +1,250 @@
+/**
+ * From the spool and the transcripts to the destinations, for one run: spool → (masked, cut) → journal → assembler → delivery.
+ * A record leaves the spool only when it is in the journal, and the journal goes only when everything is delivered; so
+ * whatever dies in between, the next owner of the run goes on from there and says the same.
+ */
+import { createHash } from 'node:crypto'
+import { type FSWatcher, watch } from 'node:fs'
+import { parseHookPayload } from '../claude/events.ts'
+import type { Config } from '../config/config.ts'
+import { type Acks, type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
+import type { Attributes } from '../telemetry/signal.ts'
+import { createAssembler } from './assembler.ts'
+import type { Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
+import { openJournal } from './journal.ts'
+import { readRepository } from './repository.ts'
+import {
+  isProcessAlive,
+  type RunFolder,
+  readJsonFile,
+  readSessionContext,
+  releaseRun,
+  removeRunFolder,
+  writeJsonFile,
+  writeSessionContext,
+} from './run.ts'
+import { readSpool, removeFromSpool, type SpoolRecord } from './spool.ts'
+import { Transcripts } from './transcripts.ts'
+
+export interface PumpOptions {
+  /** Owned by this process (see claimRun). */
+  readonly folder: RunFolder
+  readonly sessions: string
+  readonly config: Config
+  /** What a new journal begins with; one that exists has its own. */
+  readonly entry: RunEntry
+}
+
+export interface Exit {
+  readonly pid: number
+  readonly code?: number
+  readonly signal?: string
+}
+
+export interface Pump {
+  /** Process ids of claudes whose sessions are not over. */
+  openProcesses(): number[]
+  /**
+   * Takes everything that is left, then ends the sessions of the claudes that `exits` names. Delivers within the deadline;
+   * what is delivered is removed, what is not is kept for later. Never rejects.
+   */
+  close(exits: () => readonly Exit[], deadline: AbortSignal): Promise<DeliveryReport>
+}
+
+/**
+ * Records wait this long, so that hooks and transcript lines that happened at the same time are told in their order,
+ * whichever process was faster.
+ */
+const holdBackMicros = 200_000
+const pollMs = 500
+/** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
+const duplicateMicros = 2_000_000
+
+export function startPump(options: PumpOptions): Pump {
+  const pump = new RunPump(options)
+  pump.start()
+  return pump
+}
+
+class RunPump implements Pump {
+  private readonly assembler = createAssembler()
+  private readonly journal
+  private readonly delivery: Delivery
+  private readonly transcripts: Transcripts
+  /** Spool files that the journal has, though their removal may not have happened. */
+  private readonly taken = new Set<string>()
+  private readonly recent = new Map<string, number>()
+  private readonly sessionStarts = new Map<string, number>()
+  private readonly repositories = new Map<string, string>()
+  private readonly saved = new Map<string, string>()
+  private waiting: Entry[] = []
+  private watcher: FSWatcher | undefined
+  private timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(private readonly options: PumpOptions) {
+    const { folder, config, sessions } = options
+    this.journal = openJournal(folder.journal)
+    const { entries } = this.journal
+    const run = entries.find((entry) => entry.k === 'run') ?? options.entry
+    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions, known: entries })
+    this.delivery = startDelivery({
+      config,
+      resource: run.resource,
+      startUnixMicro: run.at,
+      acks: (readJsonFile(folder.acked) ?? {}) as Acks,
+      onAck: (acks) => writeJsonFile(folder.acked, acks),
+    })
+    for (const entry of entries) {
+      if (entry.k === 'hook' || entry.k === 'broken') this.taken.add(entry.from)
+      if (entry.k === 'hook') this.followSession(entry)
+      this.delivery.enqueue(this.assembler.apply(entry))
+    }
+    if (entries.length === 0) this.record([options.entry])
+  }
+
+  start(): void {
+    // Polling finds what watching misses: transcripts, and file systems that tell nothing.
+    try {
+      this.watcher = watch(this.options.folder.spool, () => this.schedule(holdBackMicros / 1000))
+      this.watcher.on('error', () => this.watcher?.close())
+    } catch {
+      this.watcher = undefined
+    }
+    this.schedule(pollMs)
+  }
+
+  openProcesses(): number[] {
+    return [...new Set(this.assembler.openSessions().map(({ pid }) => pid))]
+  }
+
+  async close(exits: () => readonly Exit[], deadline: AbortSignal): Promise<DeliveryReport> {
+    this.watcher?.close()
+    clearTimeout(this.timer)
+    try {
+      this.take(true)
+      this.record(exits().map((exit) => ({ k: 'exit', at: nowMicros(), ...exit })))
+    } catch {
+      // What could not be taken stays in the spool, and the run's folder with it.
+      return this.leave(await this.delivery.close(deadline), false)
+    }
+    return this.leave(await this.delivery.close(deadline), this.assembler.openSessions().length === 0)
+  }
+
+  private leave(report: DeliveryReport, isComplete: boolean): DeliveryReport {
+    this.journal.close()
+    if (report.settled && isComplete) removeRunFolder(this.options.folder)
+    else releaseRun(this.options.folder)
+    return report
+  }
+
+  private schedule(delayMs: number): void {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.tick(), delayMs)
+    this.timer.unref()
+  }
+
+  private tick(): void {
+    try {
+      this.take(false)
+    } catch {
+      // A full or vanished disk: the records stay where they are, the next tick tries again.
+    }
+    this.schedule(pollMs)
+  }
+
+  /** Moves what is old enough, or everything, into the journal and on to the assembler. */
+  private take(isFinal: boolean): void {
+    const until = isFinal ? Number.POSITIVE_INFINITY : nowMicros() - holdBackMicros
+    const { folder } = this.options
+    const { records, broken } = readSpool(folder.spool, until, isFinal)
+    const fresh = records.filter((record) => !this.taken.has(record.from))
+    const found: Entry[] = fresh.flatMap((record) => this.readRecord(record))
+    for (const entry of found) if (entry.k === 'hook') this.followSession(entry)
+    const lines = this.transcripts.read()
+    const gone = this.openProcesses().filter((pid) => !this.isOurs(pid) && !isProcessAlive(pid))
+    const exits: Entry[] = gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
+    const all = [...this.waiting, ...found, ...broken.map((record) => ({ k: 'broken' as const, ...record })), ...lines]
+    this.waiting = all.filter(({ at }) => at > until)
+    this.record([...all.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at), ...exits])
+    for (const { from } of [...records, ...broken]) this.taken.add(from)
+    removeFromSpool(
+      folder.spool,
+      [...records, ...broken].map(({ from }) => from),
+    )
+    for (const { from } of [...records, ...broken]) this.taken.delete(from)
+  }
+
+  private record(entries: readonly Entry[]): void {
+    try {
+      this.journal.append(entries)
+    } catch (error) {
+      // The hooks' records are still in the spool; the rest has no other place to wait.
+      this.waiting.push(...entries.filter(({ k }) => k !== 'hook' && k !== 'broken'))
+      throw error
+    }
+    for (const entry of entries) this.delivery.enqueue(this.assembler.apply(entry))
+    this.saveSessions()
+  }
+
+  private readRecord(record: SpoolRecord): Entry[] {
+    const { from, at, pid, traceparent, payload } = record
+    if (this.isDuplicate(payload, at)) return []
+    const event = parseHookPayload(payload, this.options.config.previewLength)
+    if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
+    const entry: HookEntry = { k: 'hook', at, from, pid, ...(traceparent === undefined ? {} : { traceparent }), event }
+    return [entry, ...this.previousOf(entry), ...this.repositoryOf(entry)]
+  }
+
+  private isDuplicate(payload: string, at: number): boolean {
+    for (const [key, seen] of this.recent) if (at - seen > duplicateMicros) this.recent.delete(key)
+    const key = createHash('sha256').update(payload).digest('base64')
+    const isKnown = payload !== '' && this.recent.has(key)
+    this.recent.set(key, at)
+    return isKnown
+  }
+
+  /** A session's transcript is read from where this run of it began. */
+  private followSession({ at, event }: HookEntry): void {
+    const { sessionId, transcriptPath, detail } = event
+    const begins = detail.type === 'session-start' && detail.source !== 'compact'
+    if (begins || !this.sessionStarts.has(sessionId)) this.sessionStarts.set(sessionId, at)
+    const start = this.sessionStarts.get(sessionId) ?? at
+    if (transcriptPath !== undefined) this.transcripts.follow(sessionId, transcriptPath, start)
+  }
+
+  /** A resumed session's former life, before this one takes its place in the span-context file. */
+  private previousOf({ at, event }: HookEntry): PreviousEntry[] {
+    if (event.detail.type !== 'session-start' || event.detail.source !== 'resume') return []
+    const context = readSessionContext(this.options.sessions, event.sessionId)
+    if (context === undefined) return []
+    const { conversationId, ref } = context
+    return [{ k: 'previous', at, session: event.sessionId, previousId: event.sessionId, conversationId, ref }]
+  }
+
+  private repositoryOf({ at, event }: HookEntry): RepositoryEntry[] {
+    const { cwd, sessionId: session, detail } = event
+    if (cwd === undefined || (detail.type !== 'session-start' && detail.type !== 'prompt')) return []
+    const attributes: Attributes = readRepository(cwd)
+    const known = JSON.stringify(attributes)
+    if (this.repositories.get(session) === known) return []
+    this.repositories.set(session, known)
+    return [{ k: 'repository', at, session, attributes }]
+  }
+
+  private isOurs(pid: number): boolean {
+    return pid === this.options.entry.wrapped?.pid
+  }
+
+  private saveSessions(): void {
+    for (const { id, ref, conversationId, startUnixMicro } of this.assembler.openSessions()) {
+      const state = `${ref.spanId} ${conversationId}`
+      if (this.saved.get(id) === state) continue
+      this.saved.set(id, state)
+      writeSessionContext(this.options.sessions, { v: 1, sessionId: id, conversationId, ref, startUnixMicro })
+    }
+  }
+}
+
+function nowMicros(): number {
+  return Math.floor((performance.timeOrigin + performance.now()) * 1000)
+}

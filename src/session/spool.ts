@@ -1,0 +1,102 @@
+/**
+ * The spool: a folder used as a queue. One file is one hook call, and its name sorts by time. Written by hook/stamp.ts;
+ * read and removed here. A file that is not complete yet is left for later.
+ */
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { isRecord } from '../telemetry/summary.ts'
+
+export interface SpoolRecord {
+  /** File name. */
+  readonly from: string
+  /** When the hook started, microseconds since the epoch. */
+  readonly at: number
+  /** Process id of the claude that ran the hook. */
+  readonly pid: number
+  readonly traceparent?: string
+  readonly payload: string
+}
+
+/** A file that will never be complete: its hook was killed while it wrote, or it is not ours. */
+export interface BrokenRecord {
+  readonly from: string
+  readonly at: number
+  readonly reason: string
+  readonly bytes: number
+}
+
+export interface SpoolContent {
+  readonly records: readonly SpoolRecord[]
+  readonly broken: readonly BrokenRecord[]
+}
+
+/** A hook writes its file in a millisecond; one that is incomplete for this long stays so. */
+const incompleteMs = 10_000
+const lineFeed = 0x0a
+
+/** What was stamped up to `untilUnixMicro`, oldest first. With `isFinal` no writer is left: incomplete means broken. */
+export function readSpool(folder: string, untilUnixMicro: number, isFinal: boolean): SpoolContent {
+  const records: SpoolRecord[] = []
+  const broken: BrokenRecord[] = []
+  for (const name of listFiles(folder)) {
+    const at = Number.parseInt(name, 10)
+    if (at > untilUnixMicro) continue
+    const path = join(folder, name)
+    const record = readRecord(path, name)
+    if (typeof record !== 'string') records.push(record)
+    else if (isFinal || Date.now() - statSync(path).mtimeMs > incompleteMs) {
+      broken.push({
+        from: name,
+        at: Number.isNaN(at) ? Date.now() * 1000 : at,
+        reason: record,
+        bytes: statSync(path).size,
+      })
+    }
+  }
+  return { records, broken }
+}
+
+export function removeFromSpool(folder: string, names: readonly string[]): void {
+  for (const name of names) rmSync(join(folder, name), { force: true })
+}
+
+function listFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort()
+  } catch {
+    return []
+  }
+}
+
+/** The record, or why the file holds none. */
+function readRecord(path: string, from: string): SpoolRecord | string {
+  const data = readFileSync(path)
+  const headEnd = data.indexOf(lineFeed)
+  if (headEnd === -1) return 'a hook record without a header'
+  const header = parseHeader(data.toString('utf8', 0, headEnd))
+  if (header === undefined) return 'a hook record with a header that is not ours'
+  const end = headEnd + 1 + header.n
+  if (data.length !== end + 1 || data[end] !== lineFeed) {
+    return `a hook record of ${data.length} bytes where ${end + 1} were announced`
+  }
+  const { t, pid, tp } = header
+  return {
+    from,
+    at: t,
+    pid,
+    ...(tp === undefined ? {} : { traceparent: tp }),
+    payload: data.toString('utf8', headEnd + 1, end),
+  }
+}
+
+function parseHeader(text: string): { t: number; pid: number; n: number; tp?: string } | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (!isRecord(value) || value.v !== 1) return undefined
+    const { t, pid, n, tp } = value
+    if (typeof t !== 'number' || typeof pid !== 'number' || typeof n !== 'number') return undefined
+    return { t, pid, n, ...(typeof tp === 'string' ? { tp } : {}) }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Follows the transcripts of the sessions of one run: the main file of each and its subagents' files. What is found becomes
+ * journal entries, also what is found beside them: an agent's description, the session that a fork was copied from.
+ */
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createTranscriptReader, readLastCost, type TranscriptReader } from '../claude/transcript.ts'
+import { createPreview } from '../telemetry/preview.ts'
+import { isRecord } from '../telemetry/summary.ts'
+import type { AgentEntry, Entry, PreviousEntry, TranscriptEntry } from './entries.ts'
+import { readJsonFile, readSessionContext } from './run.ts'
+
+interface Followed {
+  readonly session: string
+  readonly startUnixMicro: number
+  readonly path: string
+  readonly main: TranscriptReader
+  readonly agents: Map<string, { readonly reader: TranscriptReader; isDescribed: boolean }>
+}
+
+export interface TranscriptsOptions {
+  readonly maxChars: number
+  /** The folder of span-context files. */
+  readonly sessions: string
+  /** The journal as it was taken over: what stands in it is not told again. */
+  readonly known: readonly Entry[]
+}
+
+export class Transcripts {
+  private readonly followed = new Map<string, Followed>()
+  private readonly knownOffsets = new Map<string, number>()
+  private readonly knownAgents = new Set<string>()
+
+  constructor(private readonly options: TranscriptsOptions) {
+    for (const entry of options.known) {
+      if (entry.k === 'line') this.knownOffsets.set(entry.file, entry.offset)
+      if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
+    }
+  }
+
+  /** From `startUnixMicro` on the session is this run's; what its file holds of earlier times is not counted. */
+  follow(session: string, path: string, startUnixMicro: number): void {
+    const past = this.followed.get(session)
+    if (past?.startUnixMicro === startUnixMicro) return
+    const main = this.open(path, startUnixMicro)
+    this.followed.set(session, { session, startUnixMicro, path, main, agents: new Map() })
+  }
+
+  unfollow(session: string): void {
+    this.followed.delete(session)
+  }
+
+  /** Everything that was written since the last call, in no particular order. */
+  read(): Entry[] {
+    return [...this.followed.values()].flatMap((followed) => {
+      this.findAgents(followed)
+      const main = followed.main.read().map((fact) => toEntry(fact, followed.session, followed.path))
+      return [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
+    })
+  }
+
+  private readAgents(followed: Followed): Entry[] {
+    return [...followed.agents].flatMap(([agent, state]) => {
+      const file = agentPath(followed, agent)
+      const lines = state.reader.read().map((fact) => ({ ...toEntry(fact, followed.session, file), agent }))
+      const description = state.isDescribed ? undefined : this.describe(followed, agent, lines[0]?.at)
+      if (description !== undefined) state.isDescribed = true
+      return description === undefined ? lines : [description, ...lines]
+    })
+  }
+
+  private findAgents(followed: Followed): void {
+    for (const name of listFolder(agentsFolder(followed))) {
+      const agent = /^agent-(.+)\.jsonl$/.exec(name)?.[1]
+      if (agent === undefined || followed.agents.has(agent)) continue
+      const reader = this.open(agentPath(followed, agent), followed.startUnixMicro)
+      followed.agents.set(agent, { reader, isDescribed: this.knownAgents.has(`${followed.session}/${agent}`) })
+    }
+  }
+
+  private describe(followed: Followed, agent: string, at = followed.startUnixMicro): AgentEntry | undefined {
+    const meta = readJsonFile(agentPath(followed, agent).replace(/\.jsonl$/, '.meta.json'))
+    if (!isRecord(meta)) return undefined
+    const { agentType, toolUseId, description } = meta
+    return {
+      k: 'agent',
+      at,
+      session: followed.session,
+      agent,
+      ...(typeof agentType === 'string' ? { agentType } : {}),
+      ...(typeof toolUseId === 'string' ? { toolUseId } : {}),
+      ...(typeof description === 'string'
+        ? { description: createPreview(description, this.options.maxChars).text }
+        : {}),
+    }
+  }
+
+  private originOf(entry: TranscriptEntry, followed: Followed): PreviousEntry[] {
+    if (entry.detail.type !== 'copied') return []
+    const previousId = entry.detail.fromSessionId
+    const context = readSessionContext(this.options.sessions, previousId)
+    const cost = readLastCost(join(dirname(followed.path), `${previousId}.jsonl`))
+    return [
+      {
+        k: 'previous',
+        at: followed.startUnixMicro,
+        session: followed.session,
+        previousId,
+        conversationId: context?.conversationId ?? previousId,
+        ...(context === undefined ? {} : { ref: context.ref }),
+        ...(cost === undefined ? {} : { cost }),
+      },
+    ]
+  }
+
+  private open(path: string, sinceUnixMicro: number): TranscriptReader {
+    const knownOffset = this.knownOffsets.get(path) ?? 0
+    return createTranscriptReader({ path, sinceUnixMicro, knownOffset, maxChars: this.options.maxChars })
+  }
+}
+
+function toEntry(fact: ReturnType<TranscriptReader['read']>[number], session: string, file: string): TranscriptEntry {
+  const { timeUnixMicro, ...rest } = fact
+  return { k: 'line', at: timeUnixMicro, session, file, ...rest }
+}
+
+/** `<folder>/<session>.jsonl` has its subagents in `<folder>/<session>/subagents/`. */
+function agentsFolder({ path }: Followed): string {
+  return join(path.replace(/\.jsonl$/, ''), 'subagents')
+}
+
+function agentPath(followed: Followed, agent: string): string {
+  return join(agentsFolder(followed), `agent-${agent}.jsonl`)
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Ids are derived, never drawn: the same journal gives the same spans, however often and wherever it is read.
+ * A backend that keys by span id then takes a repeated delivery for what it is.
+ */
+import { createHash } from 'node:crypto'
+
+/** 32 hex digits from a key that is unique in the world, such as `run id` or `session id + start`. */
+export function deriveTraceId(key: string): string {
+  return nonZero(sha256(`trace:${key}`).slice(0, 32))
+}
+
+/** 16 hex digits from the trace and a key that is stable within it, such as `tool:toolu_…`. */
+export function deriveSpanId(traceId: string, key: string): string {
+  return nonZero(sha256(`span:${traceId}:${key}`).slice(0, 16))
+}
+
+/** A name-based UUID (version 8: hash of our own choice), for `service.instance.id`. */
+export function deriveUuid(key: string): string {
+  const hex = sha256(`uuid:${key}`)
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** An id of zeros only is invalid in W3C trace context. */
+function nonZero(hex: string): string {
+  return /[^0]/.test(hex) ? hex : `${hex.slice(0, -1)}1`
+}

@@ -1,0 +1,31 @@
+/**
+ * What may be kept of somebody's text: its size, and a masked beginning of at most `maxChars` characters.
+ * Masking comes before cutting, over enough of the text that no secret can reach into the preview unmasked.
+ */
+import { redact } from './redact.ts'
+
+export interface Preview {
+  readonly text: string
+  /** UTF-8 size of the whole text. */
+  readonly bytes: number
+  readonly truncated: boolean
+}
+
+/** How much beyond the preview is masked too: longer than any secret we know but private keys, which mask to the end. */
+const lookaheadChars = 16_384
+
+/** `maxChars` 0 keeps no text at all, only the size. */
+export function createPreview(text: string, maxChars: number): Preview {
+  const bytes = Buffer.byteLength(text)
+  if (maxChars === 0) return { text: '', bytes, truncated: text !== '' }
+  const masked = redact(text.slice(0, maxChars + lookaheadChars))
+  const truncated = text.length > maxChars + lookaheadChars || masked.length > maxChars
+  return { text: cut(masked, maxChars), bytes, truncated }
+}
+
+/** Cuts at a character, not in the middle of a surrogate pair. */
+function cut(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text
+  const last = text.charCodeAt(maxChars - 1)
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxChars - 1 : maxChars)
+}
