@@ -2,6 +2,7 @@
 
 import { renderFailure } from '../base/errors.ts'
 import type { Config, Resolution, ResolvedSetting } from '../config/config.ts'
+import { showText } from '../config/kinds.ts'
 
 /** Plain text with aligned columns and a final line break; secrets are masked already. */
 export function renderConfig(resolution: Resolution): string {
@@ -17,7 +18,7 @@ function renderDestinations(config: Config): string {
   if (config.disabled) return 'Telemetry is off.'
   const rows = Object.entries(config.signals).flatMap(([type, { exporters, otlp }]) =>
     (exporters.length === 0 ? (['none'] as const) : exporters).map((kind) => {
-      if (kind === 'otlp') return [type, 'otlp', `${otlp.protocol} ${otlp.url}`]
+      if (kind === 'otlp') return [type, 'otlp', `${otlp.protocol} ${showText(otlp.url)}`]
       return [type, kind, kind === 'file' ? config.file : kind === 'console' ? 'stderr, after exit' : '']
     }),
   )

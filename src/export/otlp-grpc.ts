@@ -81,7 +81,7 @@ const retryable: ReadonlySet<number> = new Set([
 
 function failure(error: unknown): Outcome {
   if (!isServiceError(error)) return { status: 'rejected', reason: describeError(error) }
-  const reason = `gRPC ${status[error.code] ?? error.code}: ${error.details}`
+  const reason = `gRPC ${status[error.code] ?? error.code}: ${error.details.replace(/ Resolution note:\s*$/, '')}`
   const afterMs = retryDelay(error.metadata.get('grpc-status-details-bin')[0])
   const isExhausted = error.code === status.RESOURCE_EXHAUSTED
   if (retryable.has(error.code) || (isExhausted && afterMs !== undefined)) {

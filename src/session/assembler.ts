@@ -46,7 +46,8 @@ export function createAssembler(): Assembler {
 
   function begin(entry: HookEntry, source: string): Session {
     const id = entry.event.sessionId
-    const former = [...sessions.values()].filter((session) => session.start.pid === entry.pid && !session.isOver)
+    const isFormer = ({ start, isOver }: Session): boolean => !isOver && (start.pid === entry.pid || start.id === id)
+    const former = [...sessions.values()].filter(isFormer)
     const cleared = source === 'clear' ? former.at(-1) : undefined
     for (const session of former) session.finish()
     const parent = parentOf(entry)

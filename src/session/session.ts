@@ -132,6 +132,8 @@ export class Session {
   }
 
   onLine({ at, agent, promptId, claudeVersion, detail }: TranscriptEntry): void {
+    // What a later process writes into the file of a session that it resumed is that process's.
+    if (this.endedUnixMicro !== undefined && at > this.endedUnixMicro) return
     if (claudeVersion !== undefined) this.common.version = claudeVersion
     if (detail.type !== 'cost' && detail.type !== 'copied') this.touch(at)
     switch (detail.type) {

@@ -13,6 +13,8 @@ import { readJsonFile, readSessionContext } from './run.ts'
 interface Followed {
   readonly session: string
   readonly startUnixMicro: number
+  /** When another process resumed the session: the lines from there on are not this run's. */
+  readonly untilUnixMicro: number
   readonly path: string
   readonly main: TranscriptReader
   readonly agents: Map<string, { readonly reader: TranscriptReader; isDescribed: boolean }>
@@ -42,8 +44,10 @@ export class Transcripts {
   follow(session: string, path: string, startUnixMicro: number): void {
     const past = this.followed.get(session)
     if (past?.startUnixMicro === startUnixMicro) return
+    const later = readSessionContext(this.options.sessions, session)?.startUnixMicro ?? 0
+    const untilUnixMicro = later > startUnixMicro ? later : Number.POSITIVE_INFINITY
     const main = this.open(path, startUnixMicro)
-    this.followed.set(session, { session, startUnixMicro, path, main, agents: new Map() })
+    this.followed.set(session, { session, startUnixMicro, untilUnixMicro, path, main, agents: new Map() })
   }
 
   unfollow(session: string): void {
@@ -55,7 +59,8 @@ export class Transcripts {
     return [...this.followed.values()].flatMap((followed) => {
       this.findAgents(followed)
       const main = followed.main.read().map((fact) => toEntry(fact, followed.session, followed.path))
-      return [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
+      const all = [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
+      return all.filter(({ at }) => at < followed.untilUnixMicro)
     })
   }
 

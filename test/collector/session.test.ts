@@ -21,10 +21,11 @@ import { playSession, type Told, TREE } from './session.ts'
 
 const PROTOCOLS: readonly Protocol[] = ['grpc', 'http/protobuf', 'http/json']
 
+/** Of five messages of the model two have words, the others only call tools. */
 const EVENTS = {
   'session.start': 1,
   'claude.user_prompt': 1,
-  'claude.assistant_response': 3,
+  'claude.assistant_response': 2,
   'claude.tool.start': 4,
   'claude.tool.end': 3,
   'claude.tool.error': 1,
