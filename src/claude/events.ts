@@ -58,6 +58,9 @@ export type HookDetail =
   | { readonly type: 'agent-start' }
   | { readonly type: 'agent-end'; readonly message: Preview }
   | { readonly type: 'model-switch'; readonly from: string; readonly to: string; readonly source: string }
+  | { readonly type: 'compaction'; readonly phase: 'before' | 'after'; readonly trigger: string }
+  /** Says nothing that is not told better elsewhere. */
+  | { readonly type: 'silent' }
   | { readonly type: 'other'; readonly fields: Summary }
 
 export interface HookEvent {
@@ -78,10 +81,10 @@ export interface HookEvent {
 interface EventEntry {
   /**
    * How claude runs our hook. `async` does not hold claude up, but in `-p` it is killed when the session ends, so
-   * events after which claude may exit are `sync`. Events without an entry are never registered; the ones that must not
-   * be are WorktreeCreate (a hook replaces the worktree) and PreCompact/PostCompact (a line in the user's terminal).
+   * events after which claude may exit are `sync`. `never`: understood when somebody else registered it. PreCompact and
+   * PostCompact print a line in the user's terminal; WorktreeCreate, without an entry, would replace the worktree.
    */
-  readonly run: 'sync' | 'async'
+  readonly run: 'sync' | 'async' | 'never'
   readonly read: (payload: Payload, maxChars: number) => HookDetail
 }
 
@@ -140,6 +143,11 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
       source: p.text('source') ?? 'unknown',
     }),
   },
+  PreCompact: { run: 'never', read: (p) => readCompaction(p, 'before') },
+  PostCompact: { run: 'never', read: (p) => readCompaction(p, 'after') },
+  // The transcript has the whole message.
+  MessageDisplay: { run: 'never', read: () => ({ type: 'silent' }) },
+  Setup: { run: 'never', read: () => ({ type: 'silent' }) },
 }
 
 /** The JSON text of a hook's stdin as an event, or the reason why it is none. Text is kept to `maxChars`, masked. */
@@ -165,6 +173,10 @@ export function parseHookPayload(json: string, maxChars: number): HookEvent | { 
     ...(effort === undefined ? {} : { effort }),
     detail: entry?.read(payload, maxChars) ?? { type: 'other', fields: summarize(ownFields(value), maxChars) },
   }
+}
+
+function readCompaction(p: Payload, phase: 'before' | 'after'): HookDetail {
+  return { type: 'compaction', phase, trigger: p.text('trigger') ?? 'unknown' }
 }
 
 function readPrompt(p: Payload, max: number): HookDetail {

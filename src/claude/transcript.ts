@@ -129,15 +129,15 @@ export function createTranscriptReader(options: TranscriptOptions): TranscriptRe
   }
 }
 
-/** What the last `cost-state` line of a transcript says; it stands near the end of a session that ended in order. */
-export function readLastCost(path: string): CostState | undefined {
-  const tail = [...chunksFrom(path, Math.max(0, sizeOf(path) - chunkBytes))]
-  const line = Buffer.concat(tail)
-    .toString()
-    .split('\n')
-    .findLast((text) => text.includes('"type":"cost-state"'))
-  const parsed = parseLine(line ?? '')
-  return parsed === undefined ? undefined : readCost(parsed)
+/** What the last `cost-state` line says that was written up to a time; it is looked for in the file's last mebibyte. */
+export function readCostAt(path: string, untilUnixMicro: number): CostState | undefined {
+  const tail = Buffer.concat([...chunksFrom(path, Math.max(0, sizeOf(path) - chunkBytes))])
+  let last: CostState | undefined
+  for (const line of tail.toString().split('\n').map(parseLine)) {
+    if (typeof line?.timestamp === 'string' && Date.parse(line.timestamp) * 1000 > untilUnixMicro) break
+    if (line?.type === 'cost-state') last = readCost(line)
+  }
+  return last
 }
 
 function sizeOf(path: string): number {

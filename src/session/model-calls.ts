@@ -118,7 +118,7 @@ export class ModelCalls {
       if (increase > 0) this.emitter.metric('claude.cost_usd_total', at, increase, { 'gen_ai.request.model': model })
     }
     this.cost = cost
-    this.costUsd = cost.totalUsd - (this.baseline?.totalUsd ?? 0)
+    this.costUsd = Math.max(0, cost.totalUsd - (this.baseline?.totalUsd ?? 0))
   }
 
   /** Emits what one conversation, or all of them, have pending. */

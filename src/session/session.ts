@@ -45,6 +45,9 @@ interface Agent {
 
 type ToolDetail = Extract<HookDetail, { type: `tool-${string}` | `permission-${string}` }>
 type NoticeDetail = Extract<HookDetail, { type: 'notification' | 'model-switch' | 'other' }>
+type CompactionHook = Extract<HookDetail, { type: 'compaction' }>
+type CompactionFacts = Pick<Extract<TranscriptDetail, { type: 'compaction' }>, 'trigger'> &
+  Partial<Extract<TranscriptDetail, { type: 'compaction' }>>
 type ApiFailure = Extract<TranscriptDetail, { type: 'api-failure' }>
 type TurnStatus = 'completed' | 'error' | 'interrupted' | 'abandoned'
 
@@ -68,6 +71,7 @@ export class Session {
   private turnCount = 0
   private agentCount = 0
   private compactions = 0
+  private compactionsBefore = 0
   private lastUnixMicro: number
   private openTurn: Turn | undefined
 
@@ -102,6 +106,10 @@ export class Session {
     if (turn !== undefined && event.effort !== undefined) turn.effort = event.effort
     switch (detail.type) {
       case 'session-start':
+      case 'silent':
+        break
+      case 'compaction':
+        this.onCompactionHook(detail, at)
         break
       case 'session-end':
         this.endedUnixMicro = at
@@ -132,8 +140,6 @@ export class Session {
   }
 
   onLine({ at, agent, promptId, claudeVersion, detail }: TranscriptEntry): void {
-    // What a later process writes into the file of a session that it resumed is that process's.
-    if (this.endedUnixMicro !== undefined && at > this.endedUnixMicro) return
     if (claudeVersion !== undefined) this.common.version = claudeVersion
     if (detail.type !== 'cost' && detail.type !== 'copied') this.touch(at)
     switch (detail.type) {
@@ -293,7 +299,7 @@ export class Session {
 
   private endTurn(turn: Turn, at: number, status: TurnStatus, more: AttributeSet = {}): void {
     this.models.flush('')
-    this.tools.endOf(turn.invocation, at, status === 'abandoned' ? 'abandoned' : 'interrupted')
+    this.tools.endOf(turn.invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
     turn.endedUnixMicro = at
     if (this.openTurn === turn) this.openTurn = undefined
     const outcome = turn.failure === undefined ? status : 'error'
@@ -365,7 +371,7 @@ export class Session {
     const { invocation, toolUseId, turn } = agent
     if (!invocation.isOpen) return
     this.models.flush(invocation.agentId)
-    this.tools.endOf(invocation, at, status === 'abandoned' ? 'abandoned' : 'interrupted')
+    this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
     endInvocation(this.emitter, invocation, {
       parent: toolUseId === undefined ? turn.ref : this.tools.refOf(toolUseId),
       endUnixMicro: at,
@@ -391,7 +397,13 @@ export class Session {
     return this.beginTurn(promptId ?? `at ${at}`, at, 'unannounced').invocation
   }
 
-  private onCompaction(detail: Extract<TranscriptDetail, { type: 'compaction' }>, at: number): void {
+  /** The transcript tells a compaction with its sizes; only where it did not, the hooks' word is taken. */
+  private onCompactionHook({ phase, trigger }: CompactionHook, at: number): void {
+    if (phase === 'before') this.compactionsBefore = this.compactions
+    else if (this.compactions === this.compactionsBefore) this.onCompaction({ trigger }, at)
+  }
+
+  private onCompaction(detail: CompactionFacts, at: number): void {
     this.compactions += 1
     const attributes = {
       'compaction.trigger': detail.trigger,

@@ -203,8 +203,8 @@ export class ToolCalls {
   private verdict(call: OpenCall, fallback: ToolStatus): ToolStatus {
     const result = this.results.get(call.useId)?.result
     const batched = call.batched?.call
-    // An interrupted call's result reads like a refused one's.
-    if (fallback === 'interrupted' && (result === undefined || result.denial !== undefined)) return 'interrupted'
+    // An interrupted call's result reads like a refused one's, or like that of a command that was killed.
+    if (fallback === 'interrupted' && result?.isError !== false) return 'interrupted'
     if (fallback === 'denied' || this.isDenied(call)) return 'denied'
     if (result !== undefined) return result.isError ? 'error' : 'success'
     if (batched === undefined) return fallback

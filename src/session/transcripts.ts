@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createTranscriptReader, readLastCost, type TranscriptReader } from '../claude/transcript.ts'
+import { createTranscriptReader, readCostAt, type TranscriptReader } from '../claude/transcript.ts'
 import { createPreview } from '../telemetry/preview.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { AgentEntry, Entry, PreviousEntry, TranscriptEntry } from './entries.ts'
@@ -104,7 +104,7 @@ export class Transcripts {
     if (entry.detail.type !== 'copied') return []
     const previousId = entry.detail.fromSessionId
     const context = readSessionContext(this.options.sessions, previousId)
-    const cost = readLastCost(join(dirname(followed.path), `${previousId}.jsonl`))
+    const cost = readCostAt(join(dirname(followed.path), `${previousId}.jsonl`), followed.startUnixMicro)
     return [
       {
         k: 'previous',

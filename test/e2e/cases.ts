@@ -79,11 +79,11 @@ const answers: readonly Case[] = [
     script: () => ({ main: [text('First.'), text('Second.')], auxiliary: '<summary>They said one.</summary>' }),
     tree: `
       claude.session
-        invoke_agent claude-code
-          chat ${model}
-        invoke_agent claude-code
-          chat ${model}
         chat ${model} (auxiliary)
+        invoke_agent claude-code
+          chat ${model}
+        invoke_agent claude-code
+          chat ${model}
     `,
     exit: success,
   },
@@ -323,8 +323,9 @@ const faults: readonly Case[] = [
     env: { CLAUDE_CODE_MAX_RETRIES: '1' },
     script: () => ({ main: [error(401), error(401)] }),
     tree: `
-      claude.session
+      claude.session !
         invoke_agent claude-code !
+          chat ${model} !
     `,
     exit: { exitCode: 1, signal: null },
   },
@@ -341,9 +342,9 @@ const faults: readonly Case[] = [
     script: () => ({ main: [text('Half of a message that is never', { cut: true }), text('Hello.')] }),
     tree: `
       claude.session
+        chat ${model} (auxiliary)
         invoke_agent claude-code
           chat ${model}
-        chat ${model} (auxiliary)
     `,
     exit: success,
   },
@@ -361,12 +362,13 @@ const faults: readonly Case[] = [
   interruption('SIGINT', 'group', success),
   interruption('SIGINT', 'process', success),
   interruption('SIGTERM', 'process', { exitCode: 143, signal: null }),
+  interruption('SIGHUP', 'process', { exitCode: 129, signal: null }),
   {
     title: 'claude killed in the middle of a tool',
     args: () => ['-p', 'Die', ...unattended],
     script: () => ({ main: [tools(bash('kill -KILL $PPID'))] }),
     tree: `
-      claude.session
+      claude.session !
         invoke_agent claude-code !
           chat ${model}
           execute_tool Bash tool.status=abandoned !
@@ -438,7 +440,7 @@ function interruption(name: NodeJS.Signals, to: NonNullable<RunOptions['signal']
     script: (home) => ({ main: [endless(home).call] }),
     signal: (home) => ({ name, to, when: endless(home).runs }),
     tree: `
-      claude.session
+      claude.session${exit.exitCode === 0 ? '' : ' !'}
         invoke_agent claude-code !
           chat ${model}
           execute_tool Bash tool.status=interrupted !

@@ -131,6 +131,7 @@ export function showingTree(spans: readonly Span[], expectations: () => void): v
     expectations()
   } catch (failure) {
     const attributes = [
+      'error.message',
       'session.id',
       'tool.use_id',
       'tool.status',

@@ -58,7 +58,7 @@ function startHttp(protocol: Protocol, port: number): Collector {
       const partial = JSON.stringify({ partialSuccess: { [refused[type]]: '3', errorMessage: 'too old' } })
       const answers: Record<Behaviour, () => Response | Promise<Response>> = {
         accept: () => new Response(),
-        partial: () => new Response(protocol === 'http/json' ? partial : partialAnswer),
+        partial: () => new Response(protocol === 'http/json' ? partial : new Uint8Array(partialAnswer)),
         overloaded: () => new Response('', { status: 503, headers: { 'retry-after': '7' } }),
         bad: () => Response.json({ message: 'no such field' }, { status: 400 }),
         broken: () => new Response('', { status: 500 }),

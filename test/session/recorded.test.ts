@@ -20,7 +20,9 @@ describe('a recorded session', () => {
       const runs = runsOf(readRecording(name))
       const straight = renderExported(await play(runs))
       expect(renderExported(await play(runs, (calls) => calls.toReversed()))).toBe(straight)
-      expect(renderExported(await play(runs, (calls) => calls.toSorted((a, b) => (a.at % 997) - (b.at % 997))))).toBe(straight)
+      expect(renderExported(await play(runs, (calls) => calls.toSorted((a, b) => (a.at % 997) - (b.at % 997))))).toBe(
+        straight,
+      )
     })
   }
 })

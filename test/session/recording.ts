@@ -2,9 +2,9 @@
  * Sessions recorded from the real claude, played into the spool as its hooks would have filled it, and pumped. What comes out
  * is read back from the file exporter and written down in a form that a person can check.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Config, resolveConfig } from '../../src/config/config.ts'
 import { createRunEntry } from '../../src/session/begin.ts'
 import { startPump } from '../../src/session/pump.ts'
@@ -21,7 +21,9 @@ export interface HookCall {
 /** The hook calls of a recording; each start of a claude process gets a process id of its own, of nobody alive. */
 export function readRecording(name: string): HookCall[] {
   const folder = join(fixtures, name)
-  const transcripts = new Map(readdirSync(join(folder, 'transcripts')).map((file) => [file, join(folder, 'transcripts', file)]))
+  const transcripts = new Map(
+    readdirSync(join(folder, 'transcripts')).map((file) => [file, join(folder, 'transcripts', file)]),
+  )
   let pid = 9_000_000
   return readFileSync(join(folder, 'hooks.jsonl'), 'utf8')
     .trimEnd()
@@ -59,7 +61,13 @@ export function openWorkshop(): Workshop {
     OTEL_METRICS_EXPORTER: 'file',
   }
   const { config } = resolveConfig({ env })
-  return { folder, sessions: join(folder, 'sessions'), output, config, remove: () => rmSync(folder, { recursive: true }) }
+  return {
+    folder,
+    sessions: join(folder, 'sessions'),
+    output,
+    config,
+    remove: () => rmSync(folder, { recursive: true }),
+  }
 }
 
 export function prepareRun(workshop: Workshop, name: string): RunFolder {
@@ -78,17 +86,50 @@ export function fillSpool(folder: RunFolder, calls: readonly HookCall[]): void {
   }
 }
 
-export function pumpOf(workshop: Workshop, folder: RunFolder, calls: readonly HookCall[]): ReturnType<typeof startPump> {
+export function pumpOf(
+  workshop: Workshop,
+  folder: RunFolder,
+  calls: readonly HookCall[],
+): ReturnType<typeof startPump> {
   const at = calls[0]?.at ?? 0
   const entry = createRunEntry(workshop.config, `recorded-${at}`, at)
   return startPump({ folder, sessions: workshop.sessions, config: workshop.config, entry })
 }
 
+/**
+ * The transcripts as they stood when each run ended: without the lines of a later run that resumed the session.
+ */
+function cutTranscripts(runs: readonly (readonly HookCall[])[], folder: string): HookCall[][] {
+  return runs.map((calls, index) =>
+    calls.map((call) => {
+      const session = call.payload.session_id
+      const next = runs.slice(index + 1).flat().find(({ payload }) => payload.session_id === session)
+      const source = String(call.payload.transcript_path)
+      if (next === undefined || !existsSync(source)) return call
+      const path = join(folder, `${index}`, basename(source))
+      if (!existsSync(path)) {
+        mkdirSync(join(folder, `${index}`))
+        writeFileSync(path, linesBefore(source, next.at))
+      }
+      return { ...call, payload: { ...call.payload, transcript_path: path } }
+    }),
+  )
+}
+
+function linesBefore(path: string, until: number): string {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const end = lines.findIndex((line) => Date.parse((JSON.parse(line) as { timestamp?: string }).timestamp ?? '') * 1000 >= until)
+  return `${lines.slice(0, end === -1 ? undefined : end).join('\n')}\n`
+}
+
 /** Plays whole runs, one after the other, and reads back what was exported. */
-export async function play(runs: readonly (readonly HookCall[])[], order = (calls: readonly HookCall[]) => calls): Promise<Exported> {
+export async function play(
+  runs: readonly (readonly HookCall[])[],
+  order = (calls: readonly HookCall[]) => calls,
+): Promise<Exported> {
   const workshop = openWorkshop()
   try {
-    for (const [index, calls] of runs.entries()) {
+    for (const [index, calls] of cutTranscripts(runs, workshop.folder).entries()) {
       const folder = prepareRun(workshop, String(index))
       fillSpool(folder, order(calls))
       const pids = [...new Set(calls.map(({ pid }) => pid))]
@@ -116,21 +157,31 @@ export interface Span {
 
 export interface Exported {
   readonly spans: readonly Span[]
-  readonly logs: readonly { readonly at: number; readonly event: string; readonly spanId: string; readonly body: string }[]
+  readonly logs: readonly {
+    readonly at: number
+    readonly event: string
+    readonly spanId: string
+    readonly body: string
+  }[]
   /** Instrument and attributes to the last total. */
   readonly metrics: Readonly<Record<string, number>>
 }
 
 /** Reads OTLP/JSON lines as the file exporter writes them. */
 export function readExported(path: string): Exported {
-  const requests = readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line))
+  const requests = readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
   const spans = requests.flatMap((request) => collect(request.resourceSpans, 'scopeSpans', 'spans')).map(toSpan)
-  const logs = requests.flatMap((request) => collect(request.resourceLogs, 'scopeLogs', 'logRecords')).map((record) => ({
-    at: micros(record.timeUnixNano),
-    event: String(record.eventName),
-    spanId: String(record.spanId),
-    body: String((record.body as { stringValue?: string }).stringValue),
-  }))
+  const logs = requests
+    .flatMap((request) => collect(request.resourceLogs, 'scopeLogs', 'logRecords'))
+    .map((record) => ({
+      at: micros(record.timeUnixNano),
+      event: String(record.eventName),
+      spanId: String(record.spanId),
+      body: String((record.body as { stringValue?: string }).stringValue),
+    }))
   const metrics: Record<string, number> = {}
   for (const request of requests) {
     for (const metric of collect(request.resourceMetrics, 'scopeMetrics', 'metrics')) addPoints(metrics, metric)
@@ -177,7 +228,9 @@ function attributesOf(list: unknown): Record<string, Value> {
 function readValue(value: Record<string, unknown>): Value {
   if (value.intValue !== undefined) return Number(value.intValue)
   if (value.arrayValue !== undefined) {
-    return ((value.arrayValue as { values: Record<string, unknown>[] }).values ?? []).map((item) => String(readValue(item)))
+    return ((value.arrayValue as { values: Record<string, unknown>[] }).values ?? []).map((item) =>
+      String(readValue(item)),
+    )
   }
   return (value.stringValue ?? value.doubleValue ?? value.boolValue) as Value
 }
@@ -187,7 +240,8 @@ function micros(nanos: unknown): number {
 }
 
 /** Left out of the golden text: what stands in it anyway, or differs between machines. */
-const omitted = /^(gen_ai\.(system|provider|operation|tool|conversation|usage|request\.model|response\.model)|tool\.(name|use_id|is_error)|event\.|error$|process\.|host|input\.bytes|interrupted|timeout)/
+const omitted =
+  /^(gen_ai\.(system|provider|operation|tool|conversation|usage|request\.model|response\.model)|tool\.(name|use_id|is_error)|event\.|error$|process\.|host|input\.bytes|interrupted|timeout)/
 
 export function renderExported({ spans, logs, metrics }: Exported): string {
   const zero = Math.min(...spans.map(({ start }) => start))
@@ -208,7 +262,9 @@ export function renderExported({ spans, logs, metrics }: Exported): string {
   for (const root of roots) visit(root, 0)
   lines.push('', 'Log records')
   for (const log of [...logs].sort((a, b) => a.at - b.at)) {
-    lines.push(`${ms(log.at).padStart(9)} ${log.event} [${names.get(log.spanId) ?? log.spanId}] ${JSON.stringify(log.body)}`)
+    lines.push(
+      `${ms(log.at).padStart(9)} ${log.event} [${names.get(log.spanId) ?? log.spanId}] ${JSON.stringify(log.body)}`,
+    )
   }
   lines.push('', 'Metrics')
   for (const [name, value] of Object.entries(metrics).sort()) lines.push(`${name} ${value}`)
