@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError, Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
+import type { SdkSettings } from '../telemetry/provider.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { otlpTarget } from './endpoint.ts'
@@ -26,6 +27,7 @@ export type { ConfigSources, Environment, ResolvedSetting, UserFile } from './va
 export type Protocol = 'grpc' | 'http/protobuf' | 'http/json'
 /** `none` is an empty list. */
 export type ExporterKind = 'otlp' | 'console' | 'file'
+
 export interface TlsFiles {
   readonly certificate?: string
   readonly clientKey?: string
@@ -56,13 +58,8 @@ export interface SignalConfig {
   readonly batch: BatchSettings
 }
 
-/** `Infinity` where no limit is set. */
-export interface AttributeLimits {
-  readonly valueLength: number
-  readonly count: number
-}
-
-export interface Config {
+/** The SDK's own part and ours. */
+export interface Config extends SdkSettings {
   readonly disabled: boolean
   readonly debug: boolean
   /** How long the wrapper's exit may wait for a collector, in milliseconds. */
@@ -75,20 +72,6 @@ export interface Config {
   readonly resource: Attributes
   readonly propagators: readonly string[]
   readonly signals: Readonly<Record<SignalType, SignalConfig>>
-  readonly sampler: SamplerChoice
-  readonly limits: {
-    readonly span: AttributeLimits & {
-      readonly events: number
-      readonly links: number
-      readonly eventAttributes: number
-      readonly linkAttributes: number
-    }
-    readonly log: AttributeLimits
-  }
-  readonly metrics: {
-    readonly temporality: 'cumulative' | 'delta' | 'lowmemory'
-    readonly histogram: 'explicit_bucket_histogram' | 'base2_exponential_bucket_histogram'
-  }
 }
 
 export interface Resolution {

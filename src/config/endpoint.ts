@@ -3,6 +3,7 @@
  * together. What cannot work is told with its mend here instead of failing later as a reset connection.
  */
 
+import { isIP } from 'node:net'
 import type { SignalType } from '../telemetry/signal.ts'
 import type { OtlpTarget, Protocol, TlsFiles } from './config.ts'
 import type { Report, Resolved, Values } from './values.ts'
@@ -47,6 +48,10 @@ function grpcUrl(signal: SignalType, values: Values, report: Report): string {
   if (url.pathname !== '/' || url.search !== '') {
     const mend = `leave "${url.pathname}${url.search}" out, or set ${values.variable(signal, 'protocol')}=http/protobuf`
     report.problem(endpoint, mend, 'the protocol is grpc, and gRPC endpoints have no path')
+  }
+  if (url.protocol === 'https:' && isIP(url.hostname.replace(/[[\]]/g, '')) !== 0) {
+    const mend = `use the name of the host, or set ${values.variable(signal, 'protocol')}=http/protobuf`
+    report.problem(endpoint, mend, 'gRPC with TLS needs a name, not an address')
   }
   // The gRPC client would take 443 for both schemes.
   return `${url.protocol}//${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`

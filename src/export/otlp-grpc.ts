@@ -13,7 +13,7 @@ import type { OtlpTarget, SignalConfig } from '../config/config.ts'
 import { keepLoopbackDirect, withoutOtlpVariables } from '../config/otlp-environment.ts'
 import { scope } from '../telemetry/provider.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import type { Exporter, Outcome, Payloads } from './exporter.ts'
+import type { Exporter, Outcome } from './exporter.ts'
 import { retryDelay } from './grpc-status.ts'
 import { type PartialSuccess, readPartialSuccess } from './serializers.ts'
 
@@ -40,22 +40,34 @@ export function openGrpc<T extends SignalType>(type: T, { otlp, batch }: SignalC
     timeoutMillis: Math.min(otlp.timeoutMs, batch.exportTimeoutMs),
     userAgent: `${scope.name}/${scope.version}`,
   }
-  const exporter = withoutOtlpVariables(() => official[type](options))
-  return {
-    send: (payload: Payloads[T], deadline) =>
-      new Promise<Outcome>((resolve) => {
-        const late = () => resolve({ status: 'retry', reason: 'no answer before the deadline' })
-        if (deadline.aborted) return late()
-        deadline.addEventListener('abort', late, { once: true })
-        exporter.export(payload, ({ code, error }) => {
-          deadline.removeEventListener('abort', late)
-          resolve(code === ExportResultCode.SUCCESS ? readPartialSuccess(takePartialSuccess()) : failure(error))
-        })
-      }),
-    close() {
-      exporter.shutdown().catch(() => {})
-    },
+  const open = () => withoutOtlpVariables(() => official[type](options))
+  let exporter: OfficialExporter | undefined
+  const close = () => {
+    exporter?.shutdown().catch(() => {})
+    exporter = undefined
   }
+  return {
+    async send(payload, deadline) {
+      exporter ??= open()
+      const outcome = await attempt(exporter, payload, deadline)
+      // A channel that lost its server waits up to two minutes between attempts; a new one tries at once.
+      if (outcome.status === 'retry') close()
+      return outcome
+    },
+    close,
+  }
+}
+
+function attempt(exporter: OfficialExporter, payload: unknown, deadline: AbortSignal): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const late = () => resolve({ status: 'retry', reason: 'no answer before the deadline' })
+    if (deadline.aborted) return late()
+    deadline.addEventListener('abort', late, { once: true })
+    exporter.export(payload, ({ code, error }) => {
+      deadline.removeEventListener('abort', late)
+      resolve(code === ExportResultCode.SUCCESS ? readPartialSuccess(takePartialSuccess()) : failure(error))
+    })
+  })
 }
 
 function credentialsOf({ url, tls }: OtlpTarget): ChannelCredentials {

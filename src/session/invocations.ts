@@ -23,6 +23,9 @@ export interface Invocation {
   isOpen: boolean
 }
 
+/** `abandoned`: claude was gone before it could end. */
+export type InvocationStatus = 'completed' | 'error' | 'interrupted' | 'abandoned'
+
 type NewInvocation = Pick<Invocation, 'ref' | 'agentName' | 'agentId' | 'promptId' | 'startUnixMicro' | 'turn'>
 
 export function createInvocation(given: NewInvocation): Invocation {

@@ -1,17 +1,18 @@
 /**
  * One session in one life of a claude process: what its hooks and transcript tell, in order, becomes its spans, log records
- * and measurements. Tools, model calls and invocations have their own files; here is how they hang together.
+ * and measurements. Turns, agents, model calls and tools have their own files; here is how they hang together.
  */
 import type { HookDetail, HookEvent } from '../claude/events.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeSet } from '../telemetry/attributes.ts'
-import type { Preview } from '../telemetry/preview.ts'
 import type { Attributes, Signal, SpanLink, SpanRef } from '../telemetry/signal.ts'
+import { Agents } from './agents.ts'
 import { createEmitter, type Emitter, usageAttributes } from './emitter.ts'
 import type { AgentEntry, ExitEntry, HookEntry, PreviousEntry, TranscriptEntry } from './entries.ts'
-import { createInvocation, endInvocation, type Invocation, mainAgent } from './invocations.ts'
+import { type Invocation, mainAgent } from './invocations.ts'
 import { ModelCalls } from './model-calls.ts'
 import { ToolCalls } from './tool-calls.ts'
+import { promptAttributes, Turns } from './turns.ts'
 
 export interface SessionStart {
   readonly id: string
@@ -24,109 +25,85 @@ export interface SessionStart {
   readonly cleared?: Session
 }
 
-interface Turn {
-  readonly invocation: Invocation
-  readonly index: number
-  readonly promptId: string
-  readonly prompt?: Preview
-  readonly source: string
-  permissionMode?: string
-  effort?: string
-  failure?: { readonly type: string; readonly message?: string }
-  endedUnixMicro?: number
-}
-
-interface Agent {
-  readonly invocation: Invocation
-  readonly turn: Invocation
-  toolUseId?: string
-  description?: string
-}
-
 type ToolDetail = Extract<HookDetail, { type: `tool-${string}` | `permission-${string}` }>
 type NoticeDetail = Extract<HookDetail, { type: 'notification' | 'model-switch' | 'other' }>
 type CompactionHook = Extract<HookDetail, { type: 'compaction' }>
-type CompactionFacts = Pick<Extract<TranscriptDetail, { type: 'compaction' }>, 'trigger'> &
-  Partial<Extract<TranscriptDetail, { type: 'compaction' }>>
+type Compaction = Extract<TranscriptDetail, { type: 'compaction' }>
 type ApiFailure = Extract<TranscriptDetail, { type: 'api-failure' }>
-type TurnStatus = 'completed' | 'error' | 'interrupted' | 'abandoned'
 
 export class Session {
   readonly emitter: Emitter
+  conversationId: string
   endedUnixMicro: number | undefined
   isOver = false
-  conversationId: string
 
   private readonly tools: ToolCalls
   private readonly models: ModelCalls
-  /** By prompt id: the latest turn of each prompt, open or over. */
-  private readonly turns = new Map<string, Turn>()
-  private readonly agents = new Map<string, Agent>()
-  private readonly agentFacts = new Map<string, AgentEntry>()
+  private readonly turns: Turns
+  private readonly agents: Agents
   private readonly links: SpanLink[] = []
-  private readonly common: { version?: string; permissionMode?: string; cwd?: string; vcs: Attributes } = { vcs: {} }
-  private firstPrompt: Preview | undefined
   private previousId: string | undefined
   private endReason: string | undefined
-  private turnCount = 0
-  private agentCount = 0
+  private claudeVersion: string | undefined
+  private cwd: string | undefined
+  private repository: Attributes = {}
   private compactions = 0
   private compactionsBefore = 0
   private lastUnixMicro: number
-  private openTurn: Turn | undefined
 
   constructor(
     readonly start: SessionStart,
     emit: (signal: Signal) => void,
   ) {
-    this.conversationId = start.id
-    this.lastUnixMicro = start.startUnixMicro
+    const { id, ref, startUnixMicro: at, source, cleared } = start
+    this.conversationId = id
+    this.lastUnixMicro = at
     const common = (): AttributeSet => ({
-      'session.id': start.id,
+      'session.id': id,
       'gen_ai.conversation.id': this.conversationId,
       'gen_ai.provider.name': 'anthropic',
       'gen_ai.system': 'anthropic',
     })
-    this.emitter = createEmitter(start.ref, common, emit)
+    this.emitter = createEmitter(ref, common, emit)
     this.tools = new ToolCalls(this.emitter)
-    this.models = new ModelCalls(this.emitter, start.source === 'startup' || start.source === 'clear')
-    if (start.cleared !== undefined) this.linkTo(start.cleared.start.id, start.cleared.start.ref)
-    const { startUnixMicro: at, source } = start
-    this.emitter.metric('claude.sessions_total', at, 1, { source })
+    this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
+    this.turns = new Turns(this.emitter, ref, this.tools, this.models)
+    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns)
+    if (cleared !== undefined) this.linkTo(cleared.start.id, cleared.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
-    this.emitter.log('session.start', at, start.ref, attributes, `session started (${source})`)
+    this.emitter.log('session.start', at, ref, attributes, `session started (${source})`)
+    this.emitter.metric('claude.sessions_total', at, 1, { source })
   }
 
   onHook({ at, event }: HookEntry): void {
     this.touch(at)
-    if (event.permissionMode !== undefined) this.common.permissionMode = event.permissionMode
-    if (event.cwd !== undefined) this.common.cwd = event.cwd
-    const { detail, agentId, agentType, promptId } = event
-    const turn = this.turnOf(promptId)
-    if (turn !== undefined && event.effort !== undefined) turn.effort = event.effort
+    const { detail, agentId, agentType, promptId, permissionMode, effort } = event
+    if (permissionMode !== undefined) this.turns.permissionMode = permissionMode
+    if (event.cwd !== undefined) this.cwd = event.cwd
+    if (effort !== undefined) this.turns.onEffort(effort, promptId)
     switch (detail.type) {
       case 'session-start':
       case 'silent':
-        break
-      case 'compaction':
-        this.onCompactionHook(detail, at)
         break
       case 'session-end':
         this.endedUnixMicro = at
         this.endReason = detail.reason
         break
       case 'prompt':
-        this.onPrompt(detail, at, promptId)
+        this.turns.onPrompt(detail, at, promptId)
         break
       case 'turn-end':
       case 'turn-failure':
-        this.onTurnEnd(detail, at, promptId)
+        this.turns.onEnd(detail, at, promptId)
         break
       case 'agent-start':
-        this.onAgentStart(at, agentId, agentType, promptId)
+        this.agents.onStart(agentId, agentType, at, promptId)
         break
       case 'agent-end':
-        this.onAgentEnd(at, agentId)
+        this.agents.onEnd(agentId, at)
+        break
+      case 'compaction':
+        this.onCompactionHook(detail, at)
         break
       case 'notification':
       case 'model-switch':
@@ -135,12 +112,11 @@ export class Session {
         break
       default:
         this.onToolEvent(detail, at, event)
-        break
     }
   }
 
   onLine({ at, agent, promptId, claudeVersion, detail }: TranscriptEntry): void {
-    if (claudeVersion !== undefined) this.common.version = claudeVersion
+    if (claudeVersion !== undefined) this.claudeVersion = claudeVersion
     if (detail.type !== 'cost' && detail.type !== 'copied') this.touch(at)
     switch (detail.type) {
       case 'copied':
@@ -155,7 +131,7 @@ export class Session {
         this.onCompaction(detail, at)
         break
       case 'interrupt':
-        this.onInterrupt(detail.whileRunning, at, promptId, agent)
+        if (agent === undefined) this.turns.onInterrupt(detail.whileRunning, at, promptId)
         break
       case 'message':
         this.models.onMessage(detail, at, this.invocationOf(detail.startUnixMicro, agent, '', promptId))
@@ -169,12 +145,12 @@ export class Session {
     }
   }
 
-  onAgent(entry: AgentEntry): void {
-    this.agentFacts.set(entry.agent, entry)
-    const agent = this.agents.get(entry.agent)
-    if (agent === undefined) return
-    if (entry.toolUseId !== undefined) agent.toolUseId = entry.toolUseId
-    if (entry.description !== undefined) agent.description = entry.description
+  onAgent({ agent, agentType, toolUseId, description }: AgentEntry): void {
+    this.agents.describe(agent, {
+      ...(agentType === undefined ? {} : { agentType }),
+      ...(toolUseId === undefined ? {} : { toolUseId }),
+      ...(description === undefined ? {} : { description }),
+    })
   }
 
   onPrevious(entry: PreviousEntry): void {
@@ -184,7 +160,7 @@ export class Session {
   }
 
   onRepository(attributes: Attributes): void {
-    this.common.vcs = attributes
+    this.repository = attributes
   }
 
   /** Claude is gone, or went on to another session: everything still open ends, the session last. */
@@ -192,12 +168,13 @@ export class Session {
     if (this.isOver) return
     this.isOver = true
     const wasEnded = this.endedUnixMicro !== undefined
-    const crashed = !wasEnded && (exit === undefined || exit.code === undefined || exit.signal !== undefined)
+    const crashed = !wasEnded && (exit?.code === undefined || exit.signal !== undefined)
     const end = this.endedUnixMicro ?? Math.max(this.lastUnixMicro, exit?.code === undefined ? 0 : exit.at)
+    const status = crashed ? 'abandoned' : 'interrupted'
     this.models.flush()
-    this.tools.endOf(undefined, end, crashed ? 'abandoned' : 'interrupted')
-    for (const agent of this.agents.values()) this.endAgent(agent, end, crashed ? 'abandoned' : 'interrupted')
-    if (this.openTurn !== undefined) this.endTurn(this.openTurn, end, crashed ? 'abandoned' : 'interrupted')
+    this.tools.endOf(undefined, end, status)
+    this.agents.finish(end, status)
+    this.turns.finish(end, status)
     this.models.finish(this.start.ref, this.start.startUnixMicro, end)
     this.emitSession(end, this.endReason ?? (crashed ? 'crashed' : 'other'), exit, crashed)
   }
@@ -211,6 +188,12 @@ export class Session {
       case 'tool-start':
         tools.onStart(detail.tool, at, invocation)
         break
+      case 'tool-end':
+        tools.onEnd(detail, at, invocation)
+        if (detail.agentId !== undefined && detail.tool.useId !== undefined) {
+          this.agents.describe(detail.agentId, { toolUseId: detail.tool.useId })
+        }
+        break
       case 'tool-failure':
         tools.onFailure(detail, at, invocation)
         break
@@ -223,18 +206,17 @@ export class Session {
       case 'permission-denied':
         tools.onPermissionDenied(detail.tool, detail.reason.text)
         break
-      case 'tool-end': {
-        tools.onEnd(detail, at, invocation)
-        const agent = detail.agentId === undefined ? undefined : this.agents.get(detail.agentId)
-        if (agent !== undefined && detail.tool.useId !== undefined) agent.toolUseId = detail.tool.useId
-      }
     }
+  }
+
+  private invocationOf(began: number, agentId?: string, agentType?: string, promptId?: string, at = began): Invocation {
+    if (agentId === undefined) return this.turns.invocationOf(began, promptId, at)
+    return this.agents.invocationOf(agentId, agentType, at, promptId)
   }
 
   private onNotice(detail: NoticeDetail, at: number, event: HookEvent): void {
     const { emitter } = this
-    const agent = event.agentId === undefined ? undefined : this.agents.get(event.agentId)
-    const ref = (agent ?? this.turnOf(event.promptId))?.invocation.ref ?? this.start.ref
+    const ref = this.agents.refOf(event.agentId) ?? this.turns.refOf(event.promptId) ?? this.start.ref
     const common = { 'prompt.id': event.promptId }
     if (detail.type === 'notification') {
       const attributes = { ...common, 'notification.type': detail.kind }
@@ -253,148 +235,7 @@ export class Session {
 
   private onApiFailure(detail: ApiFailure, at: number, agent: string | undefined, promptId: string | undefined): void {
     this.models.onFailure(detail, at, this.invocationOf(detail.startUnixMicro, agent, '', promptId))
-    const turn = this.turnOf(promptId)
-    if (turn !== undefined && agent === undefined) turn.failure = { type: detail.error, message: detail.message.text }
-  }
-
-  private onPrompt(detail: Extract<HookDetail, { type: 'prompt' }>, at: number, promptId = `at ${at}`): void {
-    if (this.turns.has(promptId)) return
-    if (this.openTurn !== undefined) this.endTurn(this.openTurn, at, 'interrupted')
-    const turn = this.beginTurn(promptId, at, detail.source, detail.prompt)
-    this.firstPrompt ??= detail.prompt
-    const attributes = { 'prompt.id': promptId, 'prompt.source': detail.source, ...promptAttributes(detail.prompt) }
-    this.emitter.log('claude.user_prompt', at, turn.invocation.ref, attributes, detail.prompt.text)
-  }
-
-  private beginTurn(promptId: string, at: number, source: string, prompt?: Preview): Turn {
-    this.turnCount += 1
-    const index = this.turnCount
-    const ref = this.emitter.ref(`turn:${promptId}:${this.turns.has(promptId) ? index : ''}`)
-    const invocation = createInvocation({ ref, agentName: mainAgent, promptId, startUnixMicro: at })
-    const turn: Turn = { invocation, index, promptId, source, ...(prompt === undefined ? {} : { prompt }) }
-    this.turns.set(promptId, turn)
-    this.openTurn = turn
-    return turn
-  }
-
-  private turnOf(promptId: string | undefined): Turn | undefined {
-    return promptId === undefined ? this.openTurn : this.turns.get(promptId)
-  }
-
-  private onTurnEnd(
-    detail: Extract<HookDetail, { type: 'turn-end' | 'turn-failure' }>,
-    at: number,
-    promptId: string | undefined,
-  ): void {
-    this.models.flush('')
-    const turn = this.turnOf(promptId)
-    if (turn === undefined || turn.endedUnixMicro !== undefined) return
-    if (detail.type === 'turn-failure') {
-      turn.failure ??= { type: detail.error, message: detail.message.text }
-      this.endTurn(turn, at, 'error')
-      return
-    }
-    this.endTurn(turn, at, 'completed', { 'background_tasks.running': detail.backgroundTasks || undefined })
-  }
-
-  private endTurn(turn: Turn, at: number, status: TurnStatus, more: AttributeSet = {}): void {
-    this.models.flush('')
-    this.tools.endOf(turn.invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
-    turn.endedUnixMicro = at
-    if (this.openTurn === turn) this.openTurn = undefined
-    const outcome = turn.failure === undefined ? status : 'error'
-    const error = outcome === 'completed' ? undefined : (turn.failure ?? { type: outcome })
-    const attributes: AttributeSet = {
-      'turn.index': turn.index,
-      'turn.status': outcome,
-      'prompt.source': turn.source,
-      ...(turn.prompt === undefined ? {} : promptAttributes(turn.prompt)),
-      'claude.permission_mode': this.common.permissionMode,
-      'gen_ai.request.reasoning.level': turn.effort,
-      ...more,
-    }
-    endInvocation(this.emitter, turn.invocation, {
-      parent: this.start.ref,
-      endUnixMicro: at,
-      attributes,
-      ...(error === undefined ? {} : { error }),
-    })
-    const logged = { 'prompt.id': turn.promptId, ...attributes, ...usageAttributes(turn.invocation.usage) }
-    this.emitter.log('claude.turn.end', at, turn.invocation.ref, logged, `turn ${turn.index} ${outcome}`)
-    this.emitter.metric('claude.turns_total', at, 1, { outcome })
-  }
-
-  private onInterrupt(
-    whileRunning: boolean,
-    at: number,
-    promptId: string | undefined,
-    agent: string | undefined,
-  ): void {
-    if (agent !== undefined) return
-    this.models.flush('')
-    this.tools.onInterrupt(whileRunning, at)
-    const turn = this.turnOf(promptId)
-    if (turn !== undefined && turn.endedUnixMicro === undefined) this.endTurn(turn, at, 'interrupted')
-  }
-
-  private onAgentStart(at: number, agentId: string | undefined, agentType = '', promptId?: string): void {
-    if (agentId === undefined || this.agents.get(agentId)?.invocation.isOpen) return
-    this.beginAgent(agentId, agentType, at, promptId)
-  }
-
-  private beginAgent(agentId: string, agentType: string, at: number, promptId: string | undefined): Agent {
-    const turn = this.turnInvocation(at, promptId)
-    const facts = this.agentFacts.get(agentId)
-    const again = this.agents.has(agentId) ? `:${this.agentCount}` : ''
-    const invocation = createInvocation({
-      ref: this.emitter.ref(`agent:${agentId}${again}`),
-      agentName: agentType || facts?.agentType || 'subagent',
-      agentId,
-      ...(promptId === undefined ? {} : { promptId }),
-      startUnixMicro: at,
-      turn,
-    })
-    this.agentCount += 1
-    const agent: Agent = { invocation, turn }
-    this.agents.set(agentId, agent)
-    if (facts !== undefined) this.onAgent(facts)
-    return agent
-  }
-
-  private onAgentEnd(at: number, agentId: string | undefined): void {
-    const agent = agentId === undefined ? undefined : this.agents.get(agentId)
-    // An end without a beginning is a helper of Claude Code's own, such as a compaction's.
-    if (agent !== undefined) this.endAgent(agent, at, 'completed')
-  }
-
-  private endAgent(agent: Agent, at: number, status: TurnStatus): void {
-    const { invocation, toolUseId, turn } = agent
-    if (!invocation.isOpen) return
-    this.models.flush(invocation.agentId)
-    this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
-    endInvocation(this.emitter, invocation, {
-      parent: toolUseId === undefined ? turn.ref : this.tools.refOf(toolUseId),
-      endUnixMicro: at,
-      attributes: { 'gen_ai.agent.description': agent.description },
-      ...(status === 'completed' ? {} : { error: { type: status } }),
-    })
-  }
-
-  /**
-   * The invocation that something which began at `began` belongs to: the subagent's, else the prompt's turn. Where nobody
-   * announced it, it begins here, at `at`.
-   */
-  private invocationOf(began: number, agentId?: string, agentType = '', promptId?: string, at = began): Invocation {
-    if (agentId === undefined) return this.turnInvocation(began, promptId, at)
-    return (this.agents.get(agentId) ?? this.beginAgent(agentId, agentType, at, promptId)).invocation
-  }
-
-  private turnInvocation(began: number, promptId: string | undefined, at = began): Invocation {
-    const turn = this.turnOf(promptId)
-    const goesOn = turn?.endedUnixMicro !== undefined && began > turn.endedUnixMicro
-    if (turn !== undefined && !goesOn) return turn.invocation
-    // After a Stop that a hook refused, or for `!command` in the terminal: a turn that no prompt announced.
-    return this.beginTurn(promptId ?? `at ${at}`, at, 'unannounced').invocation
+    if (agent === undefined) this.turns.onFailure({ type: detail.error, message: detail.message.text }, promptId)
   }
 
   /** The transcript tells a compaction with its sizes; only where it did not, the hooks' word is taken. */
@@ -403,7 +244,7 @@ export class Session {
     else if (this.compactions === this.compactionsBefore) this.onCompaction({ trigger }, at)
   }
 
-  private onCompaction(detail: CompactionFacts, at: number): void {
+  private onCompaction(detail: Partial<Compaction> & Pick<Compaction, 'trigger'>, at: number): void {
     this.compactions += 1
     const attributes = {
       'compaction.trigger': detail.trigger,
@@ -411,31 +252,31 @@ export class Session {
       'compaction.post_tokens': detail.postTokens,
       duration_ms: detail.durationMs,
     }
-    const ref = this.openTurn?.invocation.ref ?? this.start.ref
+    const ref = this.turns.openRef() ?? this.start.ref
     this.emitter.log('claude.compaction', at, ref, attributes, `context compacted (${detail.trigger})`)
     this.emitter.metric('claude.compactions_total', at, 1, { 'compaction.trigger': detail.trigger })
   }
 
   private emitSession(end: number, reason: string, exit: ExitEntry | undefined, crashed: boolean): void {
-    const { start, models, tools } = this
+    const { start, models, tools, turns } = this
     const failed = crashed ? 'crashed' : (exit?.signal ?? (exit?.code ? `exit_${exit.code}` : undefined))
     const attributes: AttributeSet = {
       'gen_ai.agent.name': mainAgent,
       'session.source': start.source,
       'session.end_reason': reason,
       'session.previous_id': this.previousId,
-      'claude.version': this.common.version,
-      'claude.permission_mode': this.common.permissionMode,
-      ...(this.firstPrompt === undefined ? {} : promptAttributes(this.firstPrompt)),
+      'claude.version': this.claudeVersion,
+      'claude.permission_mode': turns.permissionMode,
+      ...(turns.firstPrompt === undefined ? {} : promptAttributes(turns.firstPrompt)),
       model: models.model,
       'gen_ai.request.model': models.model,
       'gen_ai.response.model': models.model,
-      turns: this.turnCount,
+      turns: turns.count,
       'tools.total': tools.total,
       'tools.errors': tools.errors,
       tools_used: tools.total,
       tool_names: [...tools.names].sort().join(','),
-      'subagents.total': this.agentCount,
+      'subagents.total': this.agents.count,
       'model_requests.total': models.requests,
       'api_errors.total': models.errors,
       'compactions.total': this.compactions,
@@ -444,8 +285,8 @@ export class Session {
       'process.pid': start.pid,
       'process.exit.code': exit?.code,
       'process.signal': exit?.signal,
-      'process.working_directory': this.common.cwd,
-      ...this.common.vcs,
+      'process.working_directory': this.cwd,
+      ...this.repository,
     }
     this.emitter.span({
       ref: start.ref,
@@ -469,8 +310,4 @@ export class Session {
     if (at > this.lastUnixMicro) this.lastUnixMicro = at
     this.tools.settle(at)
   }
-}
-
-function promptAttributes(prompt: Preview): AttributeSet {
-  return { 'prompt.preview': prompt.text, 'prompt.bytes': prompt.bytes, 'prompt.truncated': prompt.truncated }
 }

@@ -34,7 +34,6 @@ import {
   type Sampler,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
-import type { Config } from '../config/config.ts'
 import { type Instrument, type InstrumentName, instruments } from './metrics.ts'
 import type { Attributes, LogSignal, MetricSignal, Severity, SpanRef, SpanSignal } from './signal.ts'
 import type { SamplerChoice } from './trace-context.ts'
@@ -47,17 +46,41 @@ export const scope = {
   version: typeof CLAUDE_OTEL_VERSION === 'string' ? CLAUDE_OTEL_VERSION : '0.0.0-source',
 } as const
 
+/** `Infinity` where no limit is set. */
+export interface AttributeLimits {
+  readonly valueLength: number
+  readonly count: number
+}
+
+/** What of the configuration the SDK is made from. */
+export interface SdkSettings {
+  readonly sampler: SamplerChoice
+  readonly limits: {
+    readonly span: AttributeLimits & {
+      readonly events: number
+      readonly links: number
+      readonly eventAttributes: number
+      readonly linkAttributes: number
+    }
+    readonly log: AttributeLimits
+  }
+  readonly metrics: {
+    readonly temporality: 'cumulative' | 'delta' | 'lowmemory'
+    readonly histogram: 'explicit_bucket_histogram' | 'base2_exponential_bucket_histogram'
+  }
+}
+
 /** Makes a finished span of a signal; `undefined` where the sampler leaves it out. */
 export function createSpanFactory(
-  config: Config,
+  settings: SdkSettings,
   resource: Attributes,
 ): (signal: SpanSignal) => ReadableSpan | undefined {
-  const { span: limits } = config.limits
+  const { span: limits } = settings.limits
   let next: SpanRef
   let ended: ReadableSpan | undefined
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes(mutable(resource)),
-    sampler: samplerOf(config.sampler),
+    sampler: samplerOf(settings.sampler),
     idGenerator: { generateTraceId: () => next.traceId, generateSpanId: () => next.spanId },
     generalLimits: { attributeValueLengthLimit: limits.valueLength, attributeCountLimit: limits.count },
     spanLimits: {
@@ -120,13 +143,16 @@ const severities: Record<Severity, SeverityNumber> = {
 }
 
 /** Makes a log record of a signal; what happened was observed when it happened, however late it is read. */
-export function createLogFactory(config: Config, resource: Attributes): (signal: LogSignal) => ReadableLogRecord {
+export function createLogFactory(
+  settings: SdkSettings,
+  resource: Attributes,
+): (signal: LogSignal) => ReadableLogRecord {
   let emitted: ReadableLogRecord | undefined
   const provider = new LoggerProvider({
     resource: resourceFromAttributes(mutable(resource)),
     logRecordLimits: {
-      attributeCountLimit: config.limits.log.count,
-      attributeValueLengthLimit: config.limits.log.valueLength,
+      attributeCountLimit: settings.limits.log.count,
+      attributeValueLengthLimit: settings.limits.log.valueLength,
     },
     processors: [
       {
@@ -166,8 +192,8 @@ export interface MetricState {
   collect(endUnixMicro: number): Promise<ResourceMetrics>
 }
 
-export function createMetricState(config: Config, resource: Attributes, startUnixMicro: number): MetricState {
-  const reader = new PullReader(config.metrics)
+export function createMetricState(settings: SdkSettings, resource: Attributes, startUnixMicro: number): MetricState {
+  const reader = new PullReader(settings.metrics)
   const provider = new MeterProvider({ resource: resourceFromAttributes(mutable(resource)), readers: [reader] })
   const meter = provider.getMeter(scope.name, scope.version)
   const recorders = new Map<InstrumentName, (signal: MetricSignal) => void>()
@@ -220,7 +246,7 @@ function createRecorder(meter: Meter, name: InstrumentName): (signal: MetricSign
 
 /** Collects when it is asked to, by the temporality and the histogram kind of the configuration. */
 class PullReader extends MetricReader {
-  constructor({ temporality, histogram }: Config['metrics']) {
+  constructor({ temporality, histogram }: SdkSettings['metrics']) {
     const isDelta = (type: InstrumentType) =>
       temporality !== 'cumulative' && (type === InstrumentType.COUNTER || type === InstrumentType.HISTOGRAM)
     const isExponential = histogram === 'base2_exponential_bucket_histogram'

@@ -320,6 +320,12 @@ describe('endpoints', () => {
       /leave "\/v1\/traces" out/,
     ],
     [
+      'gRPC with TLS to an address',
+      endpoint('https://10.0.0.1:4317'),
+      /needs a name/,
+      /name of the host, or set OTEL_EXPORTER_OTLP_PROTOCOL=http\/protobuf/,
+    ],
+    [
       'a signal path on the general endpoint',
       { ...http, ...endpoint('http://h:4318/v1/traces') },
       /path of one signal/,

@@ -52,6 +52,17 @@ const answers: readonly Case[] = [
     exit: success,
   },
   {
+    title: 'an answer of another model than was asked',
+    args: () => ['-p', 'Say hello'],
+    script: () => ({ main: [text('Hello.', { model: 'claude-haiku-4-5' })] }),
+    tree: oneAnswer,
+    exit: success,
+    also: (played) => {
+      const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': 'claude-haiku-4-5' }
+      expect(sessionOf(played).attributes).toMatchObject(models)
+    },
+  },
+  {
     title: 'a stream of JSON',
     args: () => ['-p', 'Say hi', '--output-format', 'stream-json', '--verbose', ...unattended],
     script: () => ({ main: [tools(bash('echo hi')), text('Done.')] }),
@@ -208,6 +219,28 @@ const toolCalls: readonly Case[] = [
     exit: success,
   },
   {
+    title: 'a command in the background, which ends after the turn that started it',
+    args: () => ['-p', 'Start', ...unattended],
+    script: () => ({
+      main: [
+        tools(toolUse('Bash', { command: 'sleep 0.5; echo late', run_in_background: true })),
+        text('Started.'),
+        text('It is done.'),
+      ],
+    }),
+    tree: `
+      claude.session
+        invoke_agent claude-code
+          chat ${model}
+          execute_tool Bash tool.status=success
+          chat ${model}
+        invoke_agent claude-code
+          chat ${model}
+    `,
+    exit: success,
+    also: (played) => expect(toolsOf(played, 'Bash')[0]?.attributes.background).toBe(true),
+  },
+  {
     title: 'sixty tool calls',
     args: () => ['-p', 'Work', ...unattended],
     script: ({ project }) => ({
@@ -322,6 +355,17 @@ const faults: readonly Case[] = [
     args: () => ['-p', 'Say hello'],
     env: { CLAUDE_CODE_MAX_RETRIES: '1' },
     script: () => ({ main: [error(401), error(401)] }),
+    tree: `
+      claude.session !
+        invoke_agent claude-code !
+          chat ${model} !
+    `,
+    exit: { exitCode: 1, signal: null },
+  },
+  {
+    title: 'an API that rejects the request',
+    args: () => ['-p', 'Say hello'],
+    script: () => ({ main: [error(400)] }),
     tree: `
       claude.session !
         invoke_agent claude-code !

@@ -231,7 +231,8 @@ export function expectExactTokens(sink: OtlpSink, api: MessagesApi): void {
     const spans = chats.get(message.messageId) ?? []
     expect(spans.map(({ name, attributes }): Usage => ({ name, ...usageOf(attributes) }))).toEqual([
       {
-        name: `chat ${message.model}`,
+        name: `chat ${message.requestedModel}`,
+        'gen_ai.request.model': message.requestedModel,
         'gen_ai.response.model': message.model,
         'gen_ai.usage.input_tokens': input + cacheRead + cacheCreation,
         'gen_ai.usage.output_tokens': output,
@@ -253,6 +254,7 @@ export function expectExactTokens(sink: OtlpSink, api: MessagesApi): void {
 }
 
 const usageNames = [
+  'gen_ai.request.model',
   'gen_ai.response.model',
   'gen_ai.usage.input_tokens',
   'gen_ai.usage.output_tokens',

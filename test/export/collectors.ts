@@ -28,8 +28,15 @@ const partialAnswer = Buffer.concat([Buffer.from([0x0a, 11, 0x08, 3, 0x12, 7]), 
 /** A google.rpc.Status with a RetryInfo of 7.5 seconds. */
 const retryInfo = retryStatus(7, 500_000_000)
 
-export async function startCollector(protocol: Protocol, port = 0): Promise<Collector> {
-  return protocol === 'grpc' ? startGrpc(port) : startHttp(protocol, port)
+/** A server's key and certificate, and the authority that its clients must show one of. */
+export interface TlsMaterial {
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+}
+
+export async function startCollector(protocol: Protocol, port = 0, tls?: TlsMaterial): Promise<Collector> {
+  return protocol === 'grpc' ? startGrpc(port, tls) : startHttp(protocol, port, tls)
 }
 
 function script() {
@@ -42,17 +49,18 @@ function script() {
   }
 }
 
-function startHttp(protocol: Protocol, port: number): Collector {
+function startHttp(protocol: Protocol, port: number, tls?: TlsMaterial): Collector {
   const received: Received[] = []
   const { behave, next } = script()
   const refused = { traces: 'rejectedSpans', logs: 'rejectedLogRecords', metrics: 'rejectedDataPoints' }
   const server = Bun.serve({
     port,
     hostname: '127.0.0.1',
+    ...(tls === undefined ? {} : { tls: { ...tls, requestCert: true, rejectUnauthorized: true } }),
     async fetch(request) {
       const { pathname } = new URL(request.url)
       const type = types.find((each) => pathname.endsWith(each)) ?? 'traces'
-      const raw = await request.bytes()
+      const raw = new Uint8Array(await request.arrayBuffer())
       const body = request.headers.get('content-encoding') === 'gzip' ? Bun.gunzipSync(raw) : raw
       received.push({ type, path: pathname, headers: request.headers.toJSON(), body })
       const partial = JSON.stringify({ partialSuccess: { [refused[type]]: '3', errorMessage: 'too old' } })
@@ -72,10 +80,15 @@ function startHttp(protocol: Protocol, port: number): Collector {
       return answers[next()]()
     },
   })
-  return { url: `http://127.0.0.1:${server.port}`, received, behave, stop: () => server.stop(true) }
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${server.port}`,
+    received,
+    behave,
+    stop: () => server.stop(true),
+  }
 }
 
-async function startGrpc(port: number): Promise<Collector> {
+async function startGrpc(port: number, tls?: TlsMaterial): Promise<Collector> {
   const received: Received[] = []
   const { behave, next } = script()
   const server = new grpc.Server()
@@ -110,10 +123,20 @@ async function startGrpc(port: number): Promise<Collector> {
     server.addService(definition, { Export })
   }
   const bound = await new Promise<number>((resolve, reject) => {
-    const insecure = grpc.ServerCredentials.createInsecure()
-    server.bindAsync(`127.0.0.1:${port}`, insecure, (error, at) => (error ? reject(error) : resolve(at)))
+    server.bindAsync(`127.0.0.1:${port}`, grpcCredentials(tls), (error, at) => (error ? reject(error) : resolve(at)))
   })
-  return { url: `http://127.0.0.1:${bound}`, received, behave, stop: () => server.forceShutdown() }
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${bound}`,
+    received,
+    behave,
+    stop: () => server.forceShutdown(),
+  }
+}
+
+function grpcCredentials(tls?: TlsMaterial): grpc.ServerCredentials {
+  if (tls === undefined) return grpc.ServerCredentials.createInsecure()
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) }
+  return grpc.ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true)
 }
 
 export function retryStatus(seconds: number, nanos: number): Buffer {

@@ -224,6 +224,19 @@ describe('delivery', () => {
     expect(contents(collector, 'logs')).toEqual(['log 0'])
   })
 
+  test('reaches a gRPC collector at once that came up since the last attempt', async () => {
+    const port = freePort()
+    const { delivery } = deliver(`http://127.0.0.1:${port}`, { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })
+    delivery.enqueue([log(0)])
+    await delivery.flush(soon())
+    await Bun.sleep(1300)
+    await delivery.flush(soon())
+    const collector = await collect('grpc', port)
+    await Bun.sleep(1300)
+    expect((await delivery.close(AbortSignal.timeout(300))).settled).toBe(true)
+    expect(collector.received).toHaveLength(1)
+  })
+
   test('holds no more than the queue, sends a prefix, and says that something is left', async () => {
     const collector = await collect()
     const { delivery, acks } = deliver(collector.url, { OTEL_BSP_MAX_QUEUE_SIZE: '3', OTEL_BSP_SCHEDULE_DELAY: '9999' })

@@ -57,6 +57,7 @@ export interface Tokens {
 /** A message that was served to its last byte. */
 export interface Served extends Tokens {
   readonly messageId: string
+  readonly requestedModel: string
   readonly model: string
   readonly lane: Lane
   /** The subagent's marker. */
@@ -207,7 +208,7 @@ class Player {
     })
     const answer = this.#answer(place)
     if ('error' in answer) return sendError(response, answer)
-    await this.#stream(response, answer, place, answer.model ?? String(body.model))
+    await this.#stream(response, answer, place, String(body.model))
   }
 
   #lanes(): [string, readonly Answer[]][] {
@@ -235,7 +236,8 @@ class Player {
     return text('The script is over.')
   }
 
-  async #stream(response: ServerResponse, answer: MessageAnswer, place: Place, model: string): Promise<void> {
+  async #stream(response: ServerResponse, answer: MessageAnswer, place: Place, requestedModel: string): Promise<void> {
+    const model = answer.model ?? requestedModel
     const id = String(place.number).padStart(6, '0')
     const messageId = `msg_01Scripted${id}`
     const usage = usageAt(place.number, answer.blocks)
@@ -252,6 +254,7 @@ class Player {
     const { lane, agent } = place
     const message = {
       messageId,
+      requestedModel,
       model,
       lane,
       ...(agent === undefined ? {} : { agent }),

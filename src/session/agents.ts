@@ -1,0 +1,89 @@
+/**
+ * The subagents of a session. One runs below the Agent call that started it, in the foreground or on its own, past the end of
+ * its turn. Which call that was is told by the agent's description file or by the call's response.
+ */
+import type { SpanRef } from '../telemetry/signal.ts'
+import type { Emitter } from './emitter.ts'
+import type { AgentEntry } from './entries.ts'
+import { createInvocation, endInvocation, type Invocation, type InvocationStatus } from './invocations.ts'
+import type { ModelCalls } from './model-calls.ts'
+import type { ToolCalls } from './tool-calls.ts'
+import type { Turns } from './turns.ts'
+
+interface Agent {
+  readonly invocation: Invocation
+  readonly turn: Invocation
+}
+
+export class Agents {
+  count = 0
+
+  private readonly agents = new Map<string, Agent>()
+  private readonly descriptions = new Map<string, Pick<AgentEntry, 'agentType' | 'toolUseId' | 'description'>>()
+
+  constructor(
+    private readonly emitter: Emitter,
+    private readonly tools: ToolCalls,
+    private readonly models: ModelCalls,
+    private readonly turns: Turns,
+  ) {}
+
+  /** What is told later completes what was told before. */
+  describe(agentId: string, told: Pick<AgentEntry, 'agentType' | 'toolUseId' | 'description'>): void {
+    this.descriptions.set(agentId, { ...this.descriptions.get(agentId), ...told })
+  }
+
+  onStart(agentId: string | undefined, agentType: string | undefined, at: number, promptId: string | undefined): void {
+    if (agentId === undefined || this.agents.get(agentId)?.invocation.isOpen) return
+    this.begin(agentId, agentType, at, promptId)
+  }
+
+  /** An end without a beginning is that of a helper of Claude Code's own, such as a compaction's. */
+  onEnd(agentId: string | undefined, at: number): void {
+    const agent = agentId === undefined ? undefined : this.agents.get(agentId)
+    if (agent !== undefined) this.end(agent, at, 'completed')
+  }
+
+  refOf(agentId: string | undefined): SpanRef | undefined {
+    return agentId === undefined ? undefined : this.agents.get(agentId)?.invocation.ref
+  }
+
+  /** Begins an agent that nobody announced. */
+  invocationOf(agentId: string, agentType: string | undefined, at: number, promptId: string | undefined): Invocation {
+    return (this.agents.get(agentId) ?? this.begin(agentId, agentType, at, promptId)).invocation
+  }
+
+  finish(at: number, status: InvocationStatus): void {
+    for (const agent of this.agents.values()) this.end(agent, at, status)
+  }
+
+  private begin(agentId: string, agentType: string | undefined, at: number, promptId: string | undefined): Agent {
+    const turn = this.turns.invocationOf(0, promptId, at)
+    const isAgain = this.agents.has(agentId)
+    this.count += 1
+    const invocation = createInvocation({
+      ref: this.emitter.ref(`agent:${agentId}${isAgain ? `:${this.count}` : ''}`),
+      agentName: agentType || this.descriptions.get(agentId)?.agentType || 'subagent',
+      agentId,
+      ...(promptId === undefined ? {} : { promptId }),
+      startUnixMicro: at,
+      turn,
+    })
+    const agent: Agent = { invocation, turn }
+    this.agents.set(agentId, agent)
+    return agent
+  }
+
+  private end({ invocation, turn }: Agent, at: number, status: InvocationStatus): void {
+    if (!invocation.isOpen) return
+    const { toolUseId, description } = this.descriptions.get(invocation.agentId ?? '') ?? {}
+    this.models.flush(invocation.agentId)
+    this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
+    endInvocation(this.emitter, invocation, {
+      parent: toolUseId === undefined ? turn.ref : this.tools.refOf(toolUseId),
+      endUnixMicro: at,
+      attributes: { 'gen_ai.agent.description': description },
+      ...(status === 'completed' ? {} : { error: { type: status } }),
+    })
+  }
+}
