@@ -1,5 +1,5 @@
 /** Finds the user's claude: CLAUDE_BIN, PATH, then the usual install places; never this program itself. */
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Failure } from '../base/errors.ts'
 
@@ -21,7 +21,7 @@ const systemPlaces = ['/usr/local/bin', '/opt/homebrew/bin', '/usr/bin', '/home/
 
 /** Absolute path of claude. Fails with kind `notFound` or `notExecutable`, which are the shell's 127 and 126. */
 export function findClaude(env: Environment, self: string): string {
-  const own = realPath(self)
+  const own = identify(self)
   const named = env.CLAUDE_BIN
   if (named) return requireExecutable(named, own, env)
   const folders = [
@@ -32,7 +32,7 @@ export function findClaude(env: Environment, self: string): string {
   for (const folder of folders) {
     for (const name of names) {
       const candidate = join(folder, name)
-      if (isExecutable(candidate) && realPath(candidate) !== own) return candidate
+      if (isExecutable(candidate) && identify(candidate) !== own) return candidate
     }
   }
   throw new Failure(
@@ -42,7 +42,7 @@ export function findClaude(env: Environment, self: string): string {
   )
 }
 
-function requireExecutable(named: string, own: string | undefined, env: Environment): string {
+function requireExecutable(named: string, own: number | undefined, env: Environment): string {
   const path = named.includes('/') || isWindows ? named : (onPath(named, env) ?? named)
   const source = `CLAUDE_BIN is "${named}"`
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
@@ -51,7 +51,7 @@ function requireExecutable(named: string, own: string | undefined, env: Environm
   if (!isExecutable(path)) {
     throw new Failure('notExecutable', `${source}, which cannot be executed`, `chmod +x ${path}, or unset CLAUDE_BIN`)
   }
-  if (realPath(path) === own) {
+  if (identify(path) === own) {
     throw new Failure('notFound', `${source}, which is claude-otel itself`, 'set it to the path of claude, or unset it')
   }
   return path
@@ -71,10 +71,10 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function realPath(path: string): string | undefined {
-  try {
-    return realpathSync(path)
-  } catch {
-    return undefined
-  }
+/**
+ * Links, hard links and copies of this program named `claude` are all this program: a native binary of exactly the same size
+ * is no other one, and two copies that took each other for claude would never end.
+ */
+function identify(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
 }

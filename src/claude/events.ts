@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createPreview, type Preview } from '../telemetry/preview.ts'
+import { redact } from '../telemetry/redact.ts'
 import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
 
 export interface ToolCall {
@@ -160,12 +161,13 @@ export function parseHookPayload(json: string, maxChars: number): HookEvent | { 
   if (name === undefined) return { broken: 'the payload has no hook_event_name' }
   if (sessionId === undefined) return { broken: `the payload of ${name} has no session_id` }
   const entry = Object.hasOwn(hookEvents, name) ? hookEvents[name] : undefined
+  const cwd = payload.text('cwd')
   const effort = isRecord(value.effort) ? new Payload(value.effort).text('level') : undefined
   return {
     name,
     sessionId,
     ...payload.optional('transcriptPath', 'transcript_path'),
-    ...payload.optional('cwd', 'cwd'),
+    ...(cwd === undefined ? {} : { cwd: redact(cwd) }),
     ...payload.optional('promptId', 'prompt_id'),
     ...payload.optional('permissionMode', 'permission_mode'),
     ...payload.optional('agentId', 'agent_id'),

@@ -1,15 +1,19 @@
 /** `claude-otel pump <run folder>`: started by a hook that found nobody to empty the spool. Not for people. */
 
 import { basename } from 'node:path'
+import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { startPump } from '../session/pump.ts'
+import { recoverRuns } from '../session/recover.ts'
 import { claimRun, createRunFolder, isProcessAlive, readRunContext } from '../session/run.ts'
 import { defineOurCommand } from './command.ts'
 import { configForRun, resolveSettings } from './settings.ts'
 
 /** A claude that nobody wrapped is looked after until it is gone. */
 const pollMs = 250
+/** Nobody waits for this process, so it can give a slow collector time. */
+const deliveryMs = 30_000
 
 export default defineOurCommand({
   meta: { name: 'pump', description: 'Empty the spool of a run until its claude has exited.', hidden: true },
@@ -23,7 +27,8 @@ export default defineOurCommand({
     const context = readRunContext(folder)
     const config = configForRun(resolution, context)
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
-    const pump = startPump({ folder, sessions: paths.sessions, config, entry })
+    const log = config.debug ? createLog(paths.log) : noLog
+    const pump = startPump({ folder, sessions: paths.sessions, config, entry, log })
     const claude = context?.entry.wrapped?.pid ?? Number.parseInt(basename(folder.path).replace('claude-', ''), 10)
     while (isProcessAlive(claude)) await Bun.sleep(pollMs)
     const gone = (): { pid: number }[] =>
@@ -31,6 +36,14 @@ export default defineOurCommand({
         .openProcesses()
         .filter((pid) => !isProcessAlive(pid))
         .map((pid) => ({ pid }))
-    await pump.close(gone, AbortSignal.timeout(config.exitTimeoutMs))
+    const report = await pump.close(gone, AbortSignal.timeout(deliveryMs))
+    if (!report.settled) return
+    await recoverRuns({
+      runs: paths.runs,
+      sessions: paths.sessions,
+      configFor: (other) => configForRun(resolution, other),
+      deadline: AbortSignal.timeout(deliveryMs),
+      stopAtFailure: true,
+    })
   },
 })

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { describeError } from '../base/errors.ts'
+import { createLog, type Log, noLog } from '../base/log.ts'
 import { ensurePrivateFolder, resolveStatePaths, type StatePaths } from '../base/paths.ts'
 import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
@@ -30,6 +31,7 @@ export interface WrapEnd {
 }
 
 interface Run {
+  readonly log: Log
   readonly folder: RunFolder
   readonly entry: RunEntry
   readonly paths: StatePaths
@@ -80,7 +82,8 @@ function prepareRun(config: Config, env: Environment): Run {
   const begun = createRunEntry(config, runId, at)
   const root = rootRef(begun, parent)
   const entry = { ...begun, ...(parent === undefined ? {} : { parent }), wrapped: { root, pid: 0 } }
-  return { folder, entry, paths, env: childEnvironment(env, folder.path, handsOn ? root : undefined) }
+  const log = config.debug ? createLog(paths.log) : noLog
+  return { log, folder, entry, paths, env: childEnvironment(env, folder.path, handsOn ? root : undefined) }
 }
 
 async function runWithTelemetry(
@@ -95,7 +98,9 @@ async function runWithTelemetry(
   try {
     writeJsonFile(run.folder.context, { entry, env: settingsEnvironment(env), flags })
     const telemetry = new Telemetry({ ...run, entry }, resolution)
+    run.log(`started ${command[0]} as process ${child.pid}, run ${run.folder.path}`)
     const end = await child.ended
+    run.log(`claude ended: ${JSON.stringify(end)}`)
     const line = await telemetry.finish({ pid: child.pid, ...end })
     return line === undefined ? { end } : { end, line }
   } catch (error) {
@@ -138,7 +143,12 @@ class Telemetry {
     const report = await pump.close(() => [ended], AbortSignal.timeout(this.resolution.config.exitTimeoutMs))
     await this.recovery
     const { renderOutcome } = await import('./outcome.ts')
-    return renderOutcome(report, folder.path, this.resolution.config.debug)
+    const { config } = this.resolution
+    return renderOutcome(
+      report,
+      folder.path,
+      config.debug ? { log: this.run.paths.log, signals: config.file } : undefined,
+    )
   }
 
   private pump(): ReturnType<typeof this.load> {
@@ -148,8 +158,8 @@ class Telemetry {
 
   private async load(): Promise<import('../session/pump.ts').Pump> {
     const { startPump } = await import('../session/pump.ts')
-    const { folder, entry, paths } = this.run
-    return startPump({ folder, sessions: paths.sessions, config: this.resolution.config, entry })
+    const { folder, entry, paths, log } = this.run
+    return startPump({ folder, sessions: paths.sessions, config: this.resolution.config, entry, log })
   }
 
   private async recover(): Promise<void> {

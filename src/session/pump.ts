@@ -5,6 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
+import { describeError } from '../base/errors.ts'
+import { type Log, noLog } from '../base/log.ts'
 import { parseHookPayload } from '../claude/events.ts'
 import type { Config } from '../config/config.ts'
 import { type Acks, type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
@@ -33,6 +35,7 @@ export interface PumpOptions {
   readonly config: Config
   /** What a new journal begins with; one that exists has its own. */
   readonly entry: RunEntry
+  readonly log?: Log
 }
 
 export interface Exit {
@@ -70,6 +73,7 @@ class RunPump implements Pump {
   private readonly assembler = createAssembler()
   private readonly journal
   private readonly delivery: Delivery
+  private readonly log: Log
   private readonly transcripts: Transcripts
   /** Spool files that the journal has, though their removal may not have happened. */
   private readonly taken = new Set<string>()
@@ -82,7 +86,8 @@ class RunPump implements Pump {
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly options: PumpOptions) {
-    const { folder, config, sessions } = options
+    const { folder, config, sessions, log = noLog } = options
+    this.log = log
     this.journal = openJournal(folder.journal)
     const { entries } = this.journal
     const run = entries.find((entry) => entry.k === 'run') ?? options.entry
@@ -123,8 +128,9 @@ class RunPump implements Pump {
     try {
       this.take(true)
       this.record(exits().map((exit) => ({ k: 'exit', at: nowMicros(), ...exit })))
-    } catch {
+    } catch (error) {
       // What could not be taken stays in the spool, and the run's folder with it.
+      this.log(`last records not taken: ${describeError(error)}`)
       return this.leave(await this.delivery.close(deadline), false)
     }
     return this.leave(await this.delivery.close(deadline), this.assembler.openSessions().length === 0)
@@ -132,6 +138,7 @@ class RunPump implements Pump {
 
   private leave(report: DeliveryReport, isComplete: boolean): DeliveryReport {
     this.journal.close()
+    this.log(`closed: ${JSON.stringify(report)}`)
     if (report.settled && isComplete) removeRunFolder(this.options.folder)
     else releaseRun(this.options.folder)
     return report
@@ -146,8 +153,9 @@ class RunPump implements Pump {
   private tick(): void {
     try {
       this.take(false)
-    } catch {
+    } catch (error) {
       // A full or vanished disk: the records stay where they are, the next tick tries again.
+      this.log(`records not taken: ${describeError(error)}`)
     }
     this.schedule(pollMs)
   }
@@ -182,7 +190,10 @@ class RunPump implements Pump {
       this.waiting.push(...entries.filter(({ k }) => k !== 'hook' && k !== 'broken'))
       throw error
     }
-    for (const entry of entries) this.delivery.enqueue(this.assembler.apply(entry))
+    for (const entry of entries) {
+      this.log(`taken: ${describeEntry(entry)}`)
+      this.delivery.enqueue(this.assembler.apply(entry))
+    }
     this.saveSessions()
   }
 
@@ -247,4 +258,9 @@ class RunPump implements Pump {
 
 function nowMicros(): number {
   return Math.floor((performance.timeOrigin + performance.now()) * 1000)
+}
+
+function describeEntry(entry: Entry): string {
+  if (entry.k === 'hook') return `hook ${entry.event.name} of ${entry.event.sessionId}`
+  return entry.k === 'line' ? `transcript ${entry.detail.type} of ${entry.session}` : entry.k
 }
