@@ -12,6 +12,7 @@ import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { otlpTarget } from './endpoint.ts'
 import { isObject } from './kinds.ts'
+import { signalTypes } from './settings.ts'
 import {
   type ConfigSources,
   type Environment,
@@ -144,9 +145,7 @@ function filePath(values: Values, env: Environment, report: Report): string {
   if (given !== undefined) return given
   const root = resolveStatePaths(env)?.root
   if (root !== undefined) return join(root, 'signals.jsonl')
-  const wanted = (['traces', 'logs', 'metrics'] as const).some((type) =>
-    values.get(`${type}.exporter`).includes('file'),
-  )
+  const wanted = signalTypes.some((type) => values.get(`${type}.exporter`).includes('file'))
   if (wanted) report.add('the file exporter has nowhere to write: no home is known', 'set CLAUDE_OTEL_FILE to a path')
   return ''
 }

@@ -19,9 +19,9 @@ export interface Setting<T = unknown> {
 }
 
 export const signalTypes = ['traces', 'logs', 'metrics'] as const satisfies readonly SignalType[]
-export const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
-export const exporterKinds = ['otlp', 'console', 'file', 'none'] as const
-export const samplers = [
+const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
+const exporterKinds = ['otlp', 'console', 'file', 'none'] as const
+const samplers = [
   'always_on',
   'always_off',
   'traceidratio',
@@ -60,7 +60,7 @@ const otlp = {
 
 export type OtlpName = keyof typeof otlp
 export type OtlpValue<N extends OtlpName> = Reading<(typeof otlp)[N]['kind']>
-export const otlpNames = Object.keys(otlp) as readonly OtlpName[]
+const otlpNames = Object.keys(otlp) as readonly OtlpName[]
 
 const otlpDefaults = {
   protocol: 'grpc',

@@ -5,6 +5,7 @@
 
 import { describeError } from '../base/errors.ts'
 import type { Config, ExporterKind } from '../config/config.ts'
+import { signalTypes } from '../config/settings.ts'
 import type { Attributes, Signal, SignalType } from '../telemetry/signal.ts'
 import { type Exporter, exporters, type Outcome, type Payloads } from './exporter.ts'
 import { Lane } from './lane.ts'
@@ -52,7 +53,6 @@ export interface DeliveryOptions {
   now?(): number
 }
 
-const signalTypes = ['traces', 'logs', 'metrics'] as const satisfies readonly SignalType[]
 const typeOf = { span: 'traces', log: 'logs', metric: 'metrics' } as const satisfies Record<Signal['kind'], SignalType>
 
 /** A lane and what feeds it. */
@@ -80,8 +80,8 @@ export function startDelivery(options: DeliveryOptions): Delivery {
       for (const signal of signals) {
         const type = typeOf[signal.kind]
         const number = ++seen[type]
-        for (const { lane, source, ...track } of tracks) {
-          if (track.type === type) source.add(signal, number <= lane.settled)
+        for (const track of tracks) {
+          if (track.type === type) track.source.add(signal, number <= track.lane.settled)
         }
       }
       for (const { lane } of tracks) lane.wake()

@@ -14,6 +14,7 @@ export interface LaneOptions<P> {
   readonly batchSize: number
   readonly source: Source<P>
   send(payload: P, deadline: AbortSignal): Promise<Outcome>
+  /** Keeps the new count; what it cannot keep now it is told again with the next one. */
   onSettled(): void
   now(): number
 }
@@ -78,7 +79,11 @@ export class Lane<P> {
 
   private async send(deadline: AbortSignal, everything: boolean): Promise<void> {
     this.isSending = true
-    await this.sendBatches(AbortSignal.any([deadline, this.closing.signal]), everything)
+    try {
+      await this.sendBatches(AbortSignal.any([deadline, this.closing.signal]), everything)
+    } catch (error) {
+      this.postpone({ status: 'retry', reason: describeError(error) })
+    }
     this.isSending = false
     this.wake()
   }
@@ -92,7 +97,8 @@ export class Lane<P> {
       const outcome = await this.attempt(batch, stop)
       if (outcome.status === 'retry') return this.postpone(outcome)
       const size = batch.upTo - this.settled
-      if (outcome.status === 'rejected' && outcome.tooLarge && size > 1) this.batchSize = Math.ceil(size / 2)
+      const isDivisible = source.isDivisible && size > 1
+      if (outcome.status === 'rejected' && outcome.tooLarge && isDivisible) this.batchSize = Math.ceil(size / 2)
       else this.settle(batch, outcome)
     } while (everything || source.waiting() >= this.batchSize)
   }
@@ -111,6 +117,7 @@ export class Lane<P> {
     this.rejected += outcome.status === 'rejected' ? upTo - this.settled : (outcome.lost ?? 0)
     this.lastError = outcome.reason
     this.failures = 0
+    if (outcome.status === 'accepted') this.batchSize = Math.min(this.batchSize * 2, this.options.batchSize)
     this.settled = upTo
     this.options.source.settle(upTo)
     this.options.onSettled()

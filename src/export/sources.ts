@@ -12,6 +12,8 @@ export interface Batch<P> {
 }
 
 export interface Source<P> {
+  /** Whether a smaller `limit` makes a smaller batch. */
+  readonly isDivisible: boolean
   /** Takes the next signal of the stream; `isSettled`: an earlier process has delivered it. */
   add(signal: Signal, isSettled: boolean): void
   /** Signals that could be sent. */
@@ -26,6 +28,7 @@ export interface Source<P> {
  * so that a gap could not be told from a delivery. The rest is the next process's.
  */
 export class QueueSource<R> implements Source<R[]> {
+  readonly isDivisible = true
   private readonly queue: Signal[] = []
   private isFull = false
 
@@ -34,7 +37,10 @@ export class QueueSource<R> implements Source<R[]> {
     private readonly room: number,
     /** Makes a record of a signal, or `undefined` if it is sampled out. */
     private readonly factory: Promise<(signal: Signal) => R | undefined>,
-  ) {}
+  ) {
+    // Who asks for a batch hears of it.
+    factory.catch(() => {})
+  }
 
   add(signal: Signal, isSettled: boolean): void {
     if (isSettled) return
@@ -62,6 +68,7 @@ export class QueueSource<R> implements Source<R[]> {
 
 /** One collection is under way at a time: a delta that was not delivered must be sent again, not collected anew. */
 export class MetricSource implements Source<ResourceMetrics> {
+  readonly isDivisible = false
   private readonly unrecorded: { signal: MetricSignal; isSettled: boolean }[] = []
   private state: MetricState | undefined
   private seen = 0
@@ -72,7 +79,9 @@ export class MetricSource implements Source<ResourceMetrics> {
   constructor(
     private settled: number,
     private readonly loading: Promise<MetricState>,
-  ) {}
+  ) {
+    loading.catch(() => {})
+  }
 
   /** Settled ones are counted too: the sums of a run go on from what an earlier process has told. */
   add(signal: Signal, isSettled: boolean): void {
@@ -98,9 +107,11 @@ export class MetricSource implements Source<ResourceMetrics> {
     // What comes in meanwhile belongs to the next collection.
     this.isCollecting = true
     const upTo = this.seen
-    const payload = await state.collect(this.lastUnixMicro)
-    this.isCollecting = false
-    return { payload, upTo }
+    try {
+      return { payload: await state.collect(this.lastUnixMicro), upTo }
+    } finally {
+      this.isCollecting = false
+    }
   }
 
   settle(upTo: number): void {

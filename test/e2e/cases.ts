@@ -363,17 +363,6 @@ const faults: readonly Case[] = [
     exit: { exitCode: 1, signal: null },
   },
   {
-    title: 'an API that rejects the request',
-    args: () => ['-p', 'Say hello'],
-    script: () => ({ main: [error(400)] }),
-    tree: `
-      claude.session !
-        invoke_agent claude-code !
-          chat ${model} !
-    `,
-    exit: { exitCode: 1, signal: null },
-  },
-  {
     title: 'an API that fails three times and then answers',
     args: () => ['-p', 'Say hello'],
     script: () => ({ main: [error(529), error(500), error(429, 1), text('Hello.')] }),

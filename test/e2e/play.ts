@@ -196,6 +196,7 @@ function normaliseLine(line: string): string {
     .replace(/\/cc-socks\/\d+\.sock/g, '/cc-socks/<pid>.sock')
     .replace(/duration_ms(: |>)\d+/g, 'duration_ms$1<ms>')
     .replace(/\ba[0-9a-f]{16}\b/g, '<agent>')
+    .replace(/(ID: |tasks\/|task-id>)b\w{8}\b/g, '$1<task>')
 }
 
 /** One trace, no span twice, every parent there, no span before or beyond its parent, one session. */

@@ -196,7 +196,33 @@ describe('delivery', () => {
     const report = await delivery.close(soon())
     expect(only(report).counts.traces).toEqual({ delivered: 3, queued: 0, rejected: 1 })
     const sizes = collector.received.map((each) => json(each).resourceSpans[0].scopeSpans[0].spans.length)
-    expect(sizes).toEqual([4, 2, 1, 1, 1, 1])
+    expect(sizes).toEqual([4, 2, 1, 1, 2])
+  })
+
+  test('gives up on metrics that are too large: they cannot be divided', async () => {
+    const collector = await collect()
+    collector.behave('tooLarge')
+    const { delivery } = deliver(collector.url)
+    delivery.enqueue(each(4, metric))
+    const report = await delivery.close(soon())
+    expect(only(report).counts.metrics).toEqual({ delivered: 0, queued: 0, rejected: 4 })
+    expect(collector.received).toHaveLength(1)
+  })
+
+  test('goes on when its acknowledgement cannot be kept', async () => {
+    const collector = await collect()
+    const config = configOf({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })
+    const onAck = () => {
+      throw new Error('disk full')
+    }
+    const delivery = startDelivery({ config, resource: {}, startUnixMicro: start, acks: {}, onAck })
+    delivery.enqueue([span(0)])
+    await delivery.flush(soon())
+    delivery.enqueue([span(1)])
+    const report = await delivery.close(soon())
+    expect(contents(collector, 'traces')).toEqual(['span 0', 'span 1'])
+    expect(report.settled).toBe(true)
+    expect(only(report).lastError).toBe('disk full')
   })
 
   test('tries again after a failure by itself, not before the server wants it', async () => {
