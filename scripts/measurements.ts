@@ -1,6 +1,6 @@
 /**
  * What claude-otel costs, measured on the compiled binary: every value is a ratio or a difference of medians
- * of programs that ran in turns (A B A B) in this process, so that a slow or busy machine slows both.
+ * of programs that ran in turns in this process, so that a slow or busy machine slows both.
  */
 import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { startOtlpSink } from '../test/kit/otlp-sink.ts'
 import { until } from '../test/kit/until.ts'
 import { BINARY, compile } from './build.ts'
 
-export type MeasureName = 'hook' | 'wrapper' | 'session' | 'tool' | 'hookCall' | 'memory' | 'privateMemory'
+export type MeasureName = 'hook' | 'wrapper' | 'session' | 'tool' | 'hookCall' | 'rss' | 'pss'
 
 export interface Measure {
   readonly name: MeasureName
@@ -197,9 +197,9 @@ async function measureMemory(): Promise<Measure[]> {
     const memory = await Bun.file(`/proc/${child.pid}/smaps_rollup`).text()
     const from = `${IDLE_MS / 1000} s after a turn with a tool call, everything sent`
     return [
-      { name: 'memory', title: 'Idle wrapper, resident (RSS)', value: mebibytes(memory, 'Rss'), unit: 'MiB', from },
+      { name: 'rss', title: 'Idle wrapper, resident (RSS)', value: mebibytes(memory, 'Rss'), unit: 'MiB', from },
       {
-        name: 'privateMemory',
+        name: 'pss',
         title: 'Idle wrapper, its share of shared pages (PSS)',
         value: mebibytes(memory, 'Pss'),
         unit: 'MiB',

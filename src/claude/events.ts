@@ -2,7 +2,6 @@
  * Claude Code's hook payloads: which events we register for and what we read of each. The only place that knows their
  * shape. What is read is already masked and cut, so that it may be written to disk. Source: Claude Code 2.1.329, observed.
  */
-import { createHash } from 'node:crypto'
 import { createPreview, type Preview } from '../telemetry/preview.ts'
 import { redact } from '../telemetry/redact.ts'
 import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
@@ -201,7 +200,7 @@ function readCall(call: Readonly<Record<string, unknown>>, max: number): ToolCal
     name,
     ...p.optional('useId', 'tool_use_id'),
     input: summarize(input, max),
-    inputKey: createHash('sha256')
+    inputKey: new Bun.CryptoHasher('sha256')
       .update(JSON.stringify(input) ?? '')
       .digest('base64url')
       .slice(0, 16),

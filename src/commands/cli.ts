@@ -3,6 +3,7 @@ import { exitCodes, Failure, renderFailure } from '../base/errors.ts'
 import { version } from '../base/version.ts'
 import { valueOptions } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
+import { readEnvironment } from '../config/environment.ts'
 import { parseFlags } from '../config/flags.ts'
 import { commands } from './index.ts'
 import { route } from './route.ts'
@@ -30,7 +31,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   if (target.to === 'help') process.stdout.write((await import('./help.ts')).renderHelp())
   if (target.to === 'config') {
     const { renderConfig } = await import('./config.ts')
-    const resolution = resolveSettings(process.env, flags)
+    const resolution = resolveSettings(readEnvironment(), flags)
     process.stdout.write(renderConfig(resolution))
     return { code: resolution.problems.length === 0 ? exitCodes.ok : exitCodes.config }
   }
@@ -39,7 +40,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
 
 async function runClaude(args: readonly string[], flags: Flags): Promise<ChildEnd> {
   const { wrap } = await import('./wrap.ts')
-  const { end, line } = await wrap({ args, env: process.env, flags })
+  const { end, line } = await wrap({ args, env: readEnvironment(), flags })
   if (line !== undefined) process.stderr.write(`claude-otel: ${line}\n`)
   return end
 }

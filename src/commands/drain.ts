@@ -1,6 +1,7 @@
 /** `claude-otel drain`: send what earlier runs could not. */
 import { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
+import { readEnvironment } from '../config/environment.ts'
 import { recoverRuns } from '../session/recover.ts'
 import { defineOurCommand } from './command.ts'
 import { totals } from './outcome.ts'
@@ -15,10 +16,11 @@ export default defineOurCommand({
   async run({ args, data }) {
     const seconds = Number(args.timeout)
     if (!(seconds > 0)) throw new Failure('usage', `--timeout is "${args.timeout}"`, 'give a number of seconds above 0')
-    const paths = resolveStatePaths(process.env)
+    const env = readEnvironment()
+    const paths = resolveStatePaths(env)
     if (paths === undefined)
       throw new Failure('io', 'no home folder is known (HOME is not set)', 'set HOME or CLAUDE_OTEL_HOME')
-    const resolution = resolveSettings(process.env, data)
+    const resolution = resolveSettings(env, data)
     const [problem] = resolution.problems
     if (problem !== undefined) throw problem
     const recovered = await recoverRuns({

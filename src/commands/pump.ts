@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
+import { readEnvironment } from '../config/environment.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { startPump } from '../session/pump.ts'
 import { recoverRuns } from '../session/recover.ts'
@@ -19,8 +20,9 @@ export default defineOurCommand({
   meta: { name: 'pump', description: 'Empty the spool of a run until its claude has exited.', hidden: true },
   args: { run: { type: 'positional', description: 'The run’s folder.', required: true } },
   async run({ args, data }) {
-    const paths = resolveStatePaths(process.env)
-    const resolution = resolveSettings(process.env, data)
+    const env = readEnvironment()
+    const paths = resolveStatePaths(env)
+    const resolution = resolveSettings(env, data)
     if (paths === undefined || resolution.config.disabled) return
     const folder = createRunFolder(args.run)
     if (!claimRun(folder)) return

@@ -2,23 +2,13 @@
 import { arch, hostname, release, type as systemType } from 'node:os'
 import { version } from '../base/version.ts'
 import type { Config } from '../config/config.ts'
-import { deriveSpanId, deriveTraceId, deriveUuid } from '../telemetry/ids.ts'
-import type { Attributes, SpanRef } from '../telemetry/signal.ts'
-import { sampleRoot } from '../telemetry/trace-context.ts'
+import { deriveUuid } from '../telemetry/ids.ts'
+import type { Attributes } from '../telemetry/signal.ts'
 import type { RunEntry } from './entries.ts'
 
 /** `runId` is unique in the world; everything else about the run derives from it. */
 export function createRunEntry(config: Config, runId: string, at: number): RunEntry {
   return { k: 'run', v: 1, at, runId, resource: createResource(config, runId), sampler: config.sampler }
-}
-
-/** The span of the session that a wrapped claude begins with: known before claude is, for its environment. */
-export function rootRef(run: RunEntry, parent: SpanRef | undefined): SpanRef {
-  const traceId = parent?.traceId ?? deriveTraceId(run.runId)
-  const traceFlags = sampleRoot(run.sampler, traceId, parent)
-  const { traceState } = parent ?? {}
-  const spanId = deriveSpanId(traceId, `run:${run.runId}`)
-  return { traceId, spanId, traceFlags, ...(traceState === undefined ? {} : { traceState }) }
 }
 
 /** One metric stream per run: `service.instance.id` is the run's, so that a replay continues the same stream. */

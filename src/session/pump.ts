@@ -3,7 +3,6 @@
  * A record leaves the spool only when it is in the journal, and the journal goes only when everything is delivered; so
  * whatever dies in between, the next owner of the run goes on from there and says the same.
  */
-import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
 import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
@@ -208,7 +207,7 @@ class RunPump implements Pump {
 
   private isDuplicate(payload: string, at: number): boolean {
     for (const [key, seen] of this.recent) if (at - seen > duplicateMicros) this.recent.delete(key)
-    const key = createHash('sha256').update(payload).digest('base64')
+    const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64')
     const isKnown = payload !== '' && this.recent.has(key)
     this.recent.set(key, at)
     return isKnown

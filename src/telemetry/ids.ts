@@ -2,7 +2,6 @@
  * Ids are derived, never drawn: the same journal gives the same spans, however often and wherever it is read.
  * A backend that keys by span id then takes a repeated delivery for what it is.
  */
-import { createHash } from 'node:crypto'
 
 /** 32 hex digits from a key that is unique in the world, such as `run id` or `session id + start`. */
 export function deriveTraceId(key: string): string {
@@ -21,8 +20,9 @@ export function deriveUuid(key: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
+/** Bun's own: loading `node:crypto` would cost the wrapper 2 ms before claude starts. */
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return new Bun.CryptoHasher('sha256').update(text).digest('hex')
 }
 
 /** An id of zeros only is invalid in W3C trace context. */

@@ -34,17 +34,13 @@ import {
   type Sampler,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
+import { version } from '../base/version.ts'
 import { type Instrument, type InstrumentName, instruments } from './metrics.ts'
 import type { Attributes, LogSignal, MetricSignal, Severity, SpanRef, SpanSignal } from './signal.ts'
 import type { SamplerChoice } from './trace-context.ts'
 
-declare const CLAUDE_OTEL_VERSION: string | undefined
-
-/** The instrumentation scope of everything we emit. The version is put in by the build. */
-export const scope = {
-  name: 'claude-otel',
-  version: typeof CLAUDE_OTEL_VERSION === 'string' ? CLAUDE_OTEL_VERSION : '0.0.0-source',
-} as const
+/** The instrumentation scope of everything we emit. */
+export const scope = { name: 'claude-otel', version } as const
 
 /** `Infinity` where no limit is set. */
 export interface AttributeLimits {

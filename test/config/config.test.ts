@@ -113,6 +113,9 @@ describe('precedence', () => {
     expect(resolve(env).config.signals.logs.otlp.headers).toEqual({ a: '1', b: '3' })
     const { signals } = resolve(env, { flags: { 'otel-headers': 'c=4' } }).config
     expect(signals.logs.otlp.headers).toEqual({ c: '4' })
+    const own = resolve({ ...env, CLAUDE_OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'd=5' }).config
+    expect(own.signals.logs.otlp.headers).toEqual({ d: '5' })
+    expect(own.signals.traces.otlp.headers).toEqual({ a: '1', b: '2' })
   })
 })
 

@@ -63,6 +63,13 @@ const answers: readonly Case[] = [
     },
   },
   {
+    title: 'a result as JSON',
+    args: () => ['-p', 'Say hi', '--output-format', 'json', ...unattended],
+    script: () => ({ main: [tools(bash('echo hi')), text('Done.')] }),
+    tree: oneTool,
+    exit: success,
+  },
+  {
     title: 'a stream of JSON',
     args: () => ['-p', 'Say hi', '--output-format', 'stream-json', '--verbose', ...unattended],
     script: () => ({ main: [tools(bash('echo hi')), text('Done.')] }),

@@ -34,8 +34,6 @@ export interface Case {
   /** Lines of `tree`, indentation from the first. */
   readonly tree: string
   readonly exit: { readonly exitCode: number | null; readonly signal: string | null }
-  /** Whether every answer of the script was asked for: not when a signal ends the run. */
-  readonly interrupted?: boolean
   /** More expectations on the run under claude-otel. */
   readonly also?: (played: Played) => void
 }
@@ -60,7 +58,7 @@ export async function check(theCase: Case): Promise<void> {
     showingTree(wrapped.sink.spans(), () => {
       expectSameFromOutside(bare, wrapped)
       expect({ exitCode: wrapped.result.exitCode, signal: wrapped.result.signal }).toEqual(theCase.exit)
-      if (!theCase.interrupted) expect(wrapped.api.surprises()).toEqual([])
+      expect(wrapped.api.surprises()).toEqual([])
       expect(tree(wrapped.sink.spans())).toBe(outdent(theCase.tree))
       expectWhole(wrapped.sink.spans())
       expectExactTokens(wrapped.sink, wrapped.api)
@@ -72,17 +70,23 @@ export async function check(theCase: Case): Promise<void> {
   }
 }
 
-/** Plays the case with the program in front of its arguments. */
+/** Plays the case with the program in front of its arguments. Whoever calls clears what it gives. */
 export async function play(theCase: Case, program: string): Promise<Played> {
   const stage = await openStage(theCase.script)
   const { home, api } = stage
-  await theCase.prepare?.(home)
-  const result = await runOn(stage, program, ['--session-id', sessionId, ...theCase.args(home)], {
+  const options: Partial<RunOptions> = {
     ...(theCase.env === undefined ? {} : { env: theCase.env }),
     ...(theCase.stdin === undefined ? {} : { stdin: theCase.stdin }),
     ...(theCase.signal === undefined ? {} : { signal: theCase.signal(home, api) }),
-  })
-  return { ...stage, result, left: (await theCase.leaves?.(home)) ?? '' }
+  }
+  try {
+    await theCase.prepare?.(home)
+    const result = await runOn(stage, program, ['--session-id', sessionId, ...theCase.args(home)], options)
+    return { ...stage, result, left: (await theCase.leaves?.(home)) ?? '' }
+  } catch (failure) {
+    await clear(stage)
+    throw failure
+  }
 }
 
 /** A new home with servers of its own; `clear` ends it. */

@@ -47,7 +47,7 @@ export interface RunResult {
   readonly stderr: string
   /** Null when a signal ended the process. */
   readonly exitCode: number | null
-  readonly signal: string | number | null
+  readonly signal: string | null
   readonly wallMs: number
 }
 
@@ -84,12 +84,7 @@ export async function run({ command, cwd, env, stdin, signal, timeoutMs = 60_000
     timedOut = true
     kill(-child.pid, 'SIGKILL')
   }, timeoutMs)
-  const signalled =
-    signal === undefined
-      ? undefined
-      : until(`the moment for ${signal.name}`, async () => child.exitCode !== null || (await signal.when()), {
-          timeoutMs,
-        }).then(() => kill(signal.to === 'group' ? -child.pid : child.pid, signal.name))
+  const signalled = signal && sendWhenReady(child, signal, timeoutMs)
   const output = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   await child.exited
   const wallMs = performance.now() - started
@@ -97,8 +92,15 @@ export async function run({ command, cwd, env, stdin, signal, timeoutMs = 60_000
   clearTimeout(timer)
   await signalled
   if (timedOut) throw new Error(`${command.join(' ')}: no end after ${timeoutMs} ms\n${stdout}\n${stderr}`)
-  const { signalCode } = child
-  return { stdout, stderr, exitCode: signalCode === null ? child.exitCode : null, signal: signalCode, wallMs }
+  const signalName = child.signalCode === null ? null : String(child.signalCode)
+  return { stdout, stderr, exitCode: signalName === null ? child.exitCode : null, signal: signalName, wallMs }
+}
+
+async function sendWhenReady(child: Bun.Subprocess, signal: NonNullable<RunOptions['signal']>, timeoutMs: number) {
+  const { name, to, when } = signal
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null
+  await until(`the moment for ${name}`, async () => hasEnded() || (await when()), { timeoutMs })
+  if (!hasEnded()) kill(to === 'group' ? -child.pid : child.pid, name)
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -103,7 +103,10 @@ function cutTranscripts(runs: readonly (readonly HookCall[])[], folder: string):
   return runs.map((calls, index) =>
     calls.map((call) => {
       const session = call.payload.session_id
-      const next = runs.slice(index + 1).flat().find(({ payload }) => payload.session_id === session)
+      const next = runs
+        .slice(index + 1)
+        .flat()
+        .find(({ payload }) => payload.session_id === session)
       const source = String(call.payload.transcript_path)
       if (next === undefined || !existsSync(source)) return call
       const path = join(folder, `${index}`, basename(source))
@@ -118,7 +121,9 @@ function cutTranscripts(runs: readonly (readonly HookCall[])[], folder: string):
 
 function linesBefore(path: string, until: number): string {
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
-  const end = lines.findIndex((line) => Date.parse((JSON.parse(line) as { timestamp?: string }).timestamp ?? '') * 1000 >= until)
+  const end = lines.findIndex(
+    (line) => Date.parse((JSON.parse(line) as { timestamp?: string }).timestamp ?? '') * 1000 >= until,
+  )
   return `${lines.slice(0, end === -1 ? undefined : end).join('\n')}\n`
 }
 
