@@ -50,14 +50,14 @@ export async function compile(entry: string, outfile: string): Promise<void> {
   if (code !== 0) throw new Error(`bun build ${entry} failed (${code})\n${stdout}${stderr}`)
 }
 
-/** Builds the binary and prints one line with its size and the time it took. */
+/** Builds the binary and tells its size and the time it took in one line on stderr. */
 export async function build(): Promise<void> {
   const startMs = performance.now()
   await mkdir(join(ROOT, 'dist'), { recursive: true })
   await compile(join('src', 'main.ts'), BINARY)
   const megabytes = (Bun.file(BINARY).size / 1e6).toFixed(1)
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1)
-  console.log(`dist/claude-otel ${packageJson.version}: ${megabytes} MB, built in ${seconds} s`)
+  console.error(`dist/claude-otel ${packageJson.version}: ${megabytes} MB, built in ${seconds} s`)
 }
 
 /** Builds only if the binary is missing or older than a source. */

@@ -10,7 +10,7 @@ import type { Entry } from './entries.ts'
 export interface Journal {
   /** What was in it when it was opened. */
   readonly entries: readonly Entry[]
-  /** All of them or, if this throws, an unknown part of which only whole lines count. */
+  /** All of them, or none if this throws. */
   append(entries: readonly Entry[]): void
   close(): void
 }
@@ -19,15 +19,21 @@ export interface Journal {
 export function openJournal(path: string): Journal {
   const file = openSync(path, 'a+', 0o600)
   const data = readFileSync(path)
-  const whole = data.lastIndexOf(0x0a) + 1
-  if (whole < data.length) ftruncateSync(file, whole)
-  const lines = data.toString('utf8', 0, whole).split('\n').slice(0, -1)
+  let size = data.lastIndexOf(0x0a) + 1
+  if (size < data.length) ftruncateSync(file, size)
+  const lines = data.toString('utf8', 0, size).split('\n').slice(0, -1)
   return {
     entries: lines.map((line, index) => parseEntry(line, `${path}:${index + 1}`)),
     append(entries) {
       if (entries.length === 0) return
       const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+        size += bytes.length
+      } catch (error) {
+        ftruncateSync(file, size)
+        throw error
+      }
     },
     close: () => closeSync(file),
   }

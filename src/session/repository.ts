@@ -2,7 +2,7 @@
  * Which repository, branch and commit a folder is at, from git's own files. No git process: that would run with the
  * configuration of somebody else's working directory.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import { redact } from '../telemetry/redact.ts'
@@ -30,7 +30,7 @@ export function readRepository(folder: string): Attributes {
 function findGitFolder(folder: string): string | undefined {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const candidate = join(at, '.git')
-    const stat = statSync(candidate, { throwIfNoEntry: false })
+    const stat = look(candidate)
     if (stat?.isDirectory()) return candidate
     const linked = stat?.isFile() ? /^gitdir: (.+)$/m.exec(read(candidate) ?? '')?.[1] : undefined
     if (linked !== undefined) return resolve(at, linked)
@@ -66,13 +66,24 @@ function originAttributes(config: string): AttributeSet {
   }
 }
 
-/** `https://user:token@host/owner/name.git`, `git@host:owner/name.git`, `ssh://git@host:22/owner/name`: never credentials. */
+/**
+ * `https://user:token@host/owner/name.git`, `git@host:owner/name.git`, `ssh://git@host:22/owner/name`: never credentials, and
+ * nothing at all where an `@` is left over, or for a path of this machine.
+ */
 function parseRemote(url: string): { host: string; path: string } | undefined {
   const match =
-    /^[a-z+]+:\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+?)(?:\.git)?\/?$/i.exec(url) ??
-    /^(?:[^@/]+@)?([^/:]+):(.+?)(?:\.git)?\/?$/.exec(url)
+    /^(?!file:)[a-z+]+:\/\/(?:[^/]*@)?([^/:@]+)(?::\d+)?\/([^?#]+?)(?:\.git)?\/?(?:[?#].*)?$/i.exec(url) ??
+    /^(?:[^/]*@)?([^/:@\\]{2,}):(?!\/\/)([^?#\\]+?)(?:\.git)?\/?$/.exec(url)
   const [, host, path] = match ?? []
-  return host === undefined || path === undefined ? undefined : { host, path }
+  return host === undefined || path === undefined || path.includes('@') ? undefined : { host, path }
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function read(path: string): string | undefined {

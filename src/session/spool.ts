@@ -62,7 +62,11 @@ export function removeFromSpool(folder: string, names: readonly string[]): void 
 
 function listFiles(folder: string): string[] {
   try {
-    return readdirSync(folder).sort()
+    const entries = readdirSync(folder, { withFileTypes: true })
+    return entries
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
+      .sort()
   } catch {
     return []
   }

@@ -48,7 +48,6 @@ export class Turns {
 
   onPrompt({ prompt, source }: Prompt, at: number, promptId = `at ${at}`): void {
     if (this.turns.has(promptId)) return
-    if (this.open !== undefined) this.end(this.open, at, 'interrupted')
     const turn = this.begin(promptId, at, source, prompt)
     this.firstPrompt ??= prompt
     const attributes = { 'prompt.id': promptId, 'prompt.source': source, ...promptAttributes(prompt) }
@@ -113,6 +112,8 @@ export class Turns {
   }
 
   private begin(promptId: string, at: number, source: string, prompt?: Preview): Turn {
+    // Nobody told the end of the turn before: a person may have interrupted it.
+    if (this.open !== undefined) this.end(this.open, at, 'interrupted')
     this.count += 1
     const index = this.count
     const ref = this.emitter.ref(`turn:${promptId}:${this.turns.has(promptId) ? index : ''}`)

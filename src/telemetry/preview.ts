@@ -18,14 +18,17 @@ const lookaheadChars = 16_384
 export function createPreview(text: string, maxChars: number): Preview {
   const bytes = Buffer.byteLength(text)
   if (maxChars === 0) return { text: '', bytes, truncated: text !== '' }
-  const masked = redact(text.slice(0, maxChars + lookaheadChars))
-  const truncated = text.length > maxChars + lookaheadChars || masked.length > maxChars
-  return { text: cut(masked, maxChars), bytes, truncated }
+  const window = maxChars + lookaheadChars
+  if (text.length <= window) return cut(redact(text), maxChars, bytes)
+  // A secret may be cut by the window's edge; where masking has shortened the text, its half must not move in.
+  const masked = redact(text.slice(0, window)).slice(0, -lookaheadChars)
+  return { ...cut(masked, maxChars, bytes), truncated: true }
 }
 
 /** Cuts at a character, not in the middle of a surrogate pair. */
-function cut(text: string, maxChars: number): string {
-  if (text.length <= maxChars) return text
+function cut(text: string, maxChars: number, bytes: number): Preview {
+  if (text.length <= maxChars) return { text, bytes, truncated: false }
   const last = text.charCodeAt(maxChars - 1)
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxChars - 1 : maxChars)
+  const isHalf = last >= 0xd800 && last <= 0xdbff
+  return { text: text.slice(0, isHalf ? maxChars - 1 : maxChars), bytes, truncated: true }
 }

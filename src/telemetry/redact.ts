@@ -1,17 +1,26 @@
 /**
- * Known secrets become `[REDACTED:kind]` before anything is written to disk or sent. Every pattern starts with a
- * fixed prefix and has bounded, non-overlapping repetition, so none can run for long; and none is tried on a text
- * that does not contain its cheap marker.
+ * Known secrets become `[REDACTED:kind]` before anything is written to disk or sent. No pattern is tried on a text that
+ * does not contain its cheap marker, and repetitions are bounded, so that none can run for long.
  */
 
 interface Detector {
   readonly kind: string
   /** One of these stands in every match; looked for before the pattern is tried. Lower case. */
   readonly markers: readonly string[]
+  /** A first capture group is kept in front of the placeholder. */
   readonly pattern: RegExp
-  /** What to keep of the match in front of the placeholder: the first capture group. */
-  readonly keepsPrefix?: boolean
 }
+
+/** What names a secret: in an assignment, a query, a JSON key, an environment variable. */
+const secretName =
+  /(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|client[_-]?secret|token|secret|passw(?:or)?d|passphrase|[_-]pwd|credentials?)/
+
+/** Values that stand in code and settings where a secret would: types, fetch modes, variables, calls. */
+const notSecret =
+  /(?!\[REDACTED|string\b|number\b|boolean\b|unknown\b|undefined\b|include\b|same-origin\b|\$[A-Z_{(]|[\w.$]{1,80}[([])/
+
+const assignment = /["'\\]{0,3}\s{0,4}[:=]\s{0,4}/
+const bare = /[^\s"'\\,;&<>(){}[\]]{6,512}/
 
 const detectors: readonly Detector[] = [
   {
@@ -20,18 +29,18 @@ const detectors: readonly Detector[] = [
     pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g,
   },
   { kind: 'anthropic-key', markers: ['sk-ant-'], pattern: /sk-ant-[A-Za-z0-9_-]{8,512}/g },
-  { kind: 'openai-key', markers: ['sk-'], pattern: /\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,512}/g },
+  {
+    kind: 'openai-key',
+    markers: ['sk-'],
+    pattern: /\bsk-(?=[a-z0-9_-]{0,200}[A-Z])(?=[A-Za-z_-]{0,200}\d)[A-Za-z0-9_-]{20,512}/g,
+  },
   {
     kind: 'github-token',
-    markers: ['gh', 'github_pat_'],
-    pattern: /\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})/g,
+    markers: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_', 'github_pat_'],
+    pattern: /\b(?:gh[pousr]|github_pat)_\w{20,255}/g,
   },
   { kind: 'gitlab-token', markers: ['glpat-'], pattern: /\bglpat-[A-Za-z0-9_-]{16,255}/g },
-  {
-    kind: 'slack-token',
-    markers: ['xox', 'xapp-'],
-    pattern: /\b(?:xox[abeoprs]-[A-Za-z0-9-]{10,255}|xapp-[A-Za-z0-9-]{10,255})/g,
-  },
+  { kind: 'slack-token', markers: ['xox', 'xapp-'], pattern: /\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}/g },
   { kind: 'aws-key-id', markers: ['akia', 'asia'], pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g },
   {
     kind: 'google-key',
@@ -47,23 +56,24 @@ const detectors: readonly Detector[] = [
   },
   {
     kind: 'authorization',
-    markers: ['authorization', 'bearer ', 'basic '],
+    markers: ['authorization'],
     pattern:
-      /\b((?:authorization["']?\s{0,8}[:=]\s{0,8}["']?(?:[a-z]{1,20}\s{1,4})?|(?:bearer|basic)\s{1,4}))[A-Za-z0-9._~+/=-]{8,8192}/gi,
-    keepsPrefix: true,
+      /\b(authorization["'\\]{0,3}\s{0,8}[:=]\s{0,8}["'\\]{0,3}(?:[a-z]{1,20}\s{1,4})?)[A-Za-z0-9._~+/=-]{8,4096}/gi,
+  },
+  {
+    kind: 'authorization',
+    markers: ['bearer', 'basic'],
+    pattern: /\b((?:bearer|basic)\s{1,4})(?=[A-Za-z._~+/=-]{0,200}\d)[A-Za-z0-9._~+/=-]{12,4096}/gi,
   },
   {
     kind: 'url-password',
     markers: ['://'],
-    pattern: /\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/'"]{0,256}:)[^\s@/'"]{1,512}(?=@)/gi,
-    keepsPrefix: true,
+    pattern: /\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/'"[]{0,256}:)[^\s@/'"]{1,512}(?=@)/gi,
   },
   {
     kind: 'secret',
-    markers: ['key', 'token', 'secret', 'passw', 'pwd', 'credential'],
-    pattern:
-      /((?:api[_-]?key|access[_-]?key|secret[_-]?(?:access[_-]?)?key|client[_-]?secret|(?:auth|access|refresh|session)?[_-]?token|secret|passw(?:or)?d|passphrase|pwd|credentials?)["']?\s{0,4}[:=]\s{0,4}["']?)(?!\[REDACTED)[^\s"',;&<>(){}[\]$]{6,512}/gi,
-    keepsPrefix: true,
+    markers: ['key', 'token', 'secret', 'passw', 'passphrase', 'pwd', 'credential'],
+    pattern: sources`(${secretName}${assignment}(?:\\?["'](?!\[REDACTED))?)(?:(?<=["'])${notSecret}[^"'\\\n]{6,512}|(?<!["'])${notSecret}${bare})`,
   },
 ]
 
@@ -71,10 +81,31 @@ const detectors: readonly Detector[] = [
 export function redact(text: string): string {
   const lower = text.toLowerCase()
   let result = text
-  for (const { kind, markers, pattern, keepsPrefix } of detectors) {
+  for (const { kind, markers, pattern } of detectors) {
     if (!markers.some((marker) => lower.includes(marker))) continue
-    const placeholder = `[REDACTED:${kind}]`
-    result = result.replace(pattern, (_match, prefix: unknown) => (keepsPrefix ? prefix + placeholder : placeholder))
+    result = result.replace(
+      pattern,
+      (_match, kept: unknown) => `${typeof kept === 'string' ? kept : ''}${placeholder(kind)}`,
+    )
   }
   return result
+}
+
+/** Whether a field of that name holds a secret, whatever it looks like: it is replaced by `redactedSecret`. */
+export function isSecretName(name: string): boolean {
+  return secretFieldName.test(name)
+}
+
+const secretFieldName = new RegExp(`^(?:.{0,64}[_.-])?${secretName.source}$`, 'i')
+
+export const redactedSecret = placeholder('secret')
+
+function placeholder(kind: string): string {
+  return `[REDACTED:${kind}]`
+}
+
+/** Joins patterns into one, global and in any case. */
+function sources(texts: TemplateStringsArray, ...parts: readonly RegExp[]): RegExp {
+  const source = texts.raw.map((text, index) => text + (parts[index]?.source ?? '')).join('')
+  return new RegExp(source, 'gi')
 }

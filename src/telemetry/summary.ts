@@ -1,5 +1,6 @@
 /** What may be kept of a tool's input or response: its size, a one-line summary, and its fields cut and masked. */
 import { createPreview } from './preview.ts'
+import { isSecretName, redactedSecret } from './redact.ts'
 
 export interface Summary {
   /** The one field that says most (a command, a path, a query), else the whole as JSON; masked and cut. */
@@ -12,6 +13,8 @@ export interface Summary {
 }
 
 const maxFields = 32
+/** Names of fields become names of attributes. */
+const maxNameChars = 64
 
 /** Fields of Claude Code's tools that name what a call is about, the most telling first. */
 const tellingFields = [
@@ -35,13 +38,15 @@ export function summarize(value: unknown, maxChars: number): Summary {
   const entries = isRecord(value) ? Object.entries(value) : []
   const fields: Record<string, string | number | boolean> = {}
   let truncated = entries.length > maxFields
-  for (const [key, field] of entries.slice(0, maxFields)) {
+  for (const [name, field] of entries.slice(0, maxFields)) {
     if (field === null || field === undefined) continue
+    const key = createPreview(name, maxNameChars).text
     if (typeof field === 'number' || typeof field === 'boolean') {
       fields[key] = field
       continue
     }
-    const preview = createPreview(typeof field === 'string' ? field : JSON.stringify(field), maxChars)
+    const value = typeof field === 'string' ? field : JSON.stringify(field)
+    const preview = createPreview(isSecretName(name) ? redactedSecret : value, maxChars)
     truncated ||= preview.truncated
     if (maxChars > 0) fields[key] = preview.text
   }

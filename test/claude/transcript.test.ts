@@ -1,0 +1,400 @@
+/** Transcript lines to facts, however the file grows. */
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createTranscriptReader,
+  readCostAt,
+  type TranscriptDetail,
+  type TranscriptFact,
+} from '../../src/claude/transcript.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'claude-otel-transcript-'))
+afterAll(() => rmSync(root, { recursive: true }))
+
+let count = 0
+let path = ''
+beforeEach(() => {
+  path = join(root, `${count++}.jsonl`)
+})
+
+const start = Date.parse('2026-11-21T10:00:00.000Z') * 1000
+const time = (ms: number): string => new Date(start / 1000 + ms).toISOString()
+const reader = (more: { sinceUnixMicro?: number; knownOffset?: number; maxChars?: number } = {}) =>
+  createTranscriptReader({ path, sinceUnixMicro: start, maxChars: 100, ...more })
+
+type Line = Readonly<Record<string, unknown>>
+
+const user = (ms: number, content: unknown, more: Line = {}): Line => ({
+  type: 'user',
+  promptId: 'p1',
+  timestamp: time(ms),
+  sessionId: 's1',
+  version: '2.1.329',
+  message: { role: 'user', content },
+  ...more,
+})
+
+const assistant = (ms: number, id: string, more: Line = {}, message: Line = {}): Line => ({
+  type: 'assistant',
+  timestamp: time(ms),
+  sessionId: 's1',
+  requestId: `req_${id}`,
+  requestedModel: 'opus',
+  effort: 'medium',
+  message: {
+    id,
+    model: 'opus-5',
+    stop_reason: 'tool_use',
+    usage: {
+      input_tokens: 101,
+      output_tokens: 41,
+      cache_read_input_tokens: 3001,
+      cache_creation_input_tokens: 201,
+      output_tokens_details: { thinking_tokens: 7 },
+      speed: 'standard',
+    },
+    content: [{ type: 'text', text: `I am ${id}` }],
+    ...message,
+  },
+  ...more,
+})
+
+const cost = (usd: number): Line => ({
+  type: 'cost-state',
+  sessionId: 's1',
+  totalCostUSD: usd,
+  modelUsage: {
+    'opus-5': {
+      inputTokens: 1,
+      outputTokens: 2,
+      cacheReadInputTokens: 3,
+      cacheCreationInputTokens: 4,
+      thinkingTokens: 5,
+      costUSD: usd,
+    },
+  },
+})
+
+const text = (lines: readonly Line[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+
+function factsOf(lines: readonly Line[], options: Parameters<typeof reader>[0] = {}): TranscriptFact[] {
+  writeFileSync(path, text(lines))
+  return reader(options).read()
+}
+
+function detailsOf(lines: readonly Line[], options: Parameters<typeof reader>[0] = {}): TranscriptDetail[] {
+  return factsOf(lines, options).map(({ detail }) => detail)
+}
+
+const types = (details: readonly TranscriptDetail[]): string[] => details.map(({ type }) => type)
+
+describe('a message', () => {
+  test('has its ids, models, usage and the time that its request can have begun', () => {
+    const [fact] = factsOf([user(1, 'hello'), assistant(50, 'm1')])
+    expect(fact).toMatchObject({ timeUnixMicro: start + 50_000, promptId: 'p1', claudeVersion: '2.1.329' })
+    expect(fact?.detail).toEqual({
+      type: 'message',
+      messageId: 'm1',
+      requestId: 'req_m1',
+      model: 'opus-5',
+      requestedModel: 'opus',
+      usage: { input: 101, output: 41, cacheRead: 3001, cacheCreation: 201, thinking: 7 },
+      stopReason: 'tool_use',
+      startUnixMicro: start + 1000,
+      text: { text: 'I am m1', bytes: 7, truncated: false },
+      effort: 'medium',
+      speed: 'standard',
+    })
+  })
+
+  test('of several lines is told line by line, all of one beginning', () => {
+    const details = detailsOf([user(1, 'x'), assistant(50, 'm1'), assistant(51, 'm1'), assistant(52, 'm1')])
+    const begun = details.map((detail) => detail.type === 'message' && detail.startUnixMicro)
+    expect(begun).toEqual([start + 1000, start + 1000, start + 1000])
+  })
+
+  test('without text has none', () => {
+    const [detail] = detailsOf([assistant(5, 'm1', {}, { content: [{ type: 'thinking', thinking: 'hm' }] })])
+    expect(detail).not.toHaveProperty('text')
+  })
+
+  test('that is synthetic is none', () => {
+    expect(detailsOf([assistant(5, 'm1', {}, { model: '<synthetic>' })])).toEqual([])
+  })
+
+  test('has text that is masked and cut', () => {
+    const token = `ghp_${'Ab1'.repeat(12)}`
+    const [detail] = detailsOf([
+      assistant(5, 'm1', {}, { content: [{ type: 'text', text: `${token} ${'x'.repeat(200)}` }] }),
+    ])
+    expect(JSON.stringify(detail)).not.toContain('Ab1')
+    expect(detail?.type === 'message' && detail.text?.truncated).toBe(true)
+  })
+
+  test('without usage counts nothing rather than something wrong', () => {
+    const [detail] = detailsOf([assistant(5, 'm1', {}, { usage: { input_tokens: 'many', output_tokens: null } })])
+    expect(detail?.type === 'message' && detail.usage).toEqual({
+      input: 0,
+      output: 0,
+      cacheRead: 0,
+      cacheCreation: 0,
+      thinking: 0,
+    })
+  })
+})
+
+describe('a failed request', () => {
+  test('that claude gave up on has its kind, status and text, and the model of before', () => {
+    const failure = assistant(
+      90,
+      'm2',
+      { isApiErrorMessage: true, error: 'authentication_failed', apiErrorStatus: 401 },
+      { model: '<synthetic>', content: [{ type: 'text', text: 'Invalid API key' }] },
+    )
+    expect(detailsOf([assistant(5, 'm1'), user(10, 'again'), failure])[1]).toEqual({
+      type: 'api-failure',
+      error: 'authentication_failed',
+      status: 401,
+      model: 'opus-5',
+      message: { text: 'Invalid API key', bytes: 15, truncated: false },
+      startUnixMicro: start + 10_000,
+    })
+  })
+
+  test('that claude tries again has its attempt and delay, and does not begin the request anew', () => {
+    const retry = {
+      type: 'system',
+      subtype: 'api_error',
+      timestamp: time(30),
+      error: { status: 529, formatted: '529 overloaded', message: '529 {...}' },
+      retryInMs: 601,
+      retryAttempt: 1,
+    }
+    const [told, message] = detailsOf([user(1, 'x'), retry, assistant(50, 'm1')])
+    expect(told).toEqual({
+      type: 'api-retry',
+      status: 529,
+      message: { text: '529 overloaded', bytes: 14, truncated: false },
+      attempt: 1,
+      retryInMs: 601,
+    })
+    expect(message?.type === 'message' && message.startUnixMicro).toBe(start + 1000)
+  })
+})
+
+describe('a tool’s result', () => {
+  const result = (more: Line, line: Line = {}): Line =>
+    user(5, [{ type: 'tool_result', tool_use_id: 't1', ...more }], line)
+  const [denied, rejected] = [{ toolDenialKind: 'rule' }, { permissionDecision: { decision: 'reject' } }]
+
+  test.each([
+    [
+      'a success, without its text',
+      result({ content: 'private', is_error: false }),
+      { isError: false, message: { text: '' } },
+    ],
+    [
+      'an error, with its text',
+      result({ content: 'Exit code 3', is_error: true }),
+      { isError: true, message: { text: 'Exit code 3' } },
+    ],
+    [
+      'an error in blocks',
+      result({ content: [{ type: 'text', text: 'no' }], is_error: true }),
+      { message: { text: 'no' } },
+    ],
+    ['denied by a rule', result({ is_error: true }, denied), { denial: 'rule' }],
+    ['rejected by a person', result({ is_error: true }, rejected), { denial: 'rejected' }],
+  ])('is %s', (_, line, expected) => {
+    expect(detailsOf([line])[0]).toMatchObject({ type: 'tool-result', useId: 't1', ...expected })
+  })
+})
+
+describe('an interrupt', () => {
+  const [during, before] = ['[Request interrupted by user for tool use]', '[Request interrupted by user]']
+
+  test('tells whether a tool was running', () => {
+    const lines = [
+      user(5, [{ type: 'text', text: during }], { interruptedMessageId: 'm1' }),
+      user(9, [{ type: 'text', text: before }]),
+    ]
+    expect(detailsOf(lines)).toEqual([
+      { type: 'interrupt', whileRunning: true },
+      { type: 'interrupt', whileRunning: false },
+    ])
+  })
+
+  test('is not what a prompt merely speaks of', () => {
+    expect(detailsOf([user(5, `why ${before}?`), user(6, [{ type: 'text', text: `why ${before}?` }])])).toEqual([])
+  })
+})
+
+test('a compaction has its trigger and its sizes', () => {
+  const compactMetadata = { trigger: 'manual', preTokens: 3356, postTokens: 2867, durationMs: 79 }
+  const line = { type: 'system', subtype: 'compact_boundary', timestamp: time(5), compactMetadata }
+  expect(detailsOf([line])).toEqual([{ type: 'compaction', ...compactMetadata }])
+})
+
+describe('a session that was resumed', () => {
+  const old = [user(-9000, 'old'), assistant(-8000, 'm0'), cost(1)]
+
+  test('tells nothing of its former life but what it had cost', () => {
+    const details = detailsOf([...old, cost(2), user(5, 'new'), assistant(20, 'm1'), cost(3)])
+    expect(types(details)).toEqual(['cost', 'message', 'cost'])
+    expect(details.map((detail) => detail.type === 'cost' && [detail.before, detail.cost.totalUsd])).toEqual([
+      [true, 2],
+      false,
+      [false, 3],
+    ])
+  })
+
+  test('that says nothing new tells nothing', () => {
+    expect(detailsOf([...old, cost(2)])).toEqual([])
+  })
+
+  test('begins its first request with the session, not in its former life', () => {
+    const [, message] = detailsOf([...old, assistant(20, 'm1')])
+    expect(message?.type === 'message' && message.startUnixMicro).toBe(start)
+  })
+})
+
+describe('a fork', () => {
+  const copied = (ms: number, id: string): Line => assistant(ms, id, { sessionId: 's2', requestSessionId: 's1' })
+
+  test('tells once whose lines it has copied, and counts none of them', () => {
+    const details = detailsOf([
+      copied(-900, 'm1'),
+      copied(-800, 'm2'),
+      user(5, 'new'),
+      assistant(9, 'm3', { sessionId: 's2' }),
+    ])
+    expect(details.map((detail) => (detail.type === 'message' ? detail.messageId : detail))).toEqual([
+      { type: 'copied', fromSessionId: 's1' },
+      'm3',
+    ])
+  })
+
+  test('costs what it has more than its origin had at that time', () => {
+    writeFileSync(path, text([user(-900, 'x'), cost(1), user(-100, 'y'), cost(2), user(100, 'later'), cost(7)]))
+    expect(readCostAt(path, start)?.totalUsd).toBe(2)
+    expect(readCostAt(path, start - 500_000)?.totalUsd).toBe(1)
+    expect(readCostAt(path, start + 900_000)?.totalUsd).toBe(7)
+    expect(readCostAt(path, start)?.models['opus-5']).toEqual({
+      usage: { input: 1, output: 2, cacheRead: 3, cacheCreation: 4, thinking: 5 },
+      usd: 2,
+    })
+  })
+
+  test('of a session without a file, or without a cost, costs from nothing', () => {
+    expect(readCostAt(join(root, 'none'), start)).toBeUndefined()
+    writeFileSync(path, text([user(-900, 'x')]))
+    expect(readCostAt(path, start)).toBeUndefined()
+  })
+
+  test('finds its origin’s cost at the end of a large file', () => {
+    writeFileSync(path, text([cost(1), user(-900, 'x'.repeat(3 << 20)), cost(2)]))
+    expect(readCostAt(path, start)?.totalUsd).toBe(2)
+  })
+})
+
+describe('a file that grows', () => {
+  const lines = [
+    user(1, 'naïve 😀'),
+    assistant(50, 'm1'),
+    assistant(51, 'm1', {}, { content: [{ type: 'text', text: 'ünïcode 😀' }] }),
+    user(60, [{ type: 'tool_result', tool_use_id: 't1', is_error: true, content: 'é' }]),
+    cost(1),
+  ]
+  const whole = Buffer.from(text(lines))
+
+  test('gives the same facts wherever it was cut when it was read', () => {
+    const expected = factsOf(lines)
+    expect(expected).toHaveLength(4)
+    for (let cut = 0; cut <= whole.length; cut++) {
+      writeFileSync(path, whole.subarray(0, cut))
+      const growing = reader()
+      const before = growing.read()
+      appendFileSync(path, whole.subarray(cut))
+      expect([...before, ...growing.read()]).toEqual(expected)
+    }
+  })
+
+  test('gives the same facts when it grows by a byte at a time', () => {
+    const expected = factsOf(lines)
+    writeFileSync(path, '')
+    const growing = reader()
+    const facts: TranscriptFact[] = []
+    for (const byte of whole) {
+      appendFileSync(path, Uint8Array.of(byte))
+      facts.push(...growing.read())
+    }
+    expect(facts).toEqual(expected)
+  })
+
+  test('by lines of many megabytes gives their facts', () => {
+    const content = [{ type: 'text', text: `é${'x'.repeat(5 << 20)}` }]
+    const facts = factsOf([user(1, 'x'), assistant(5, 'm1', {}, { content }), assistant(9, 'm2')])
+    expect(facts.map(({ detail }) => detail.type === 'message' && detail.messageId)).toEqual(['m1', 'm2'])
+    expect(facts.at(-1)?.offset).toBe(readFileSync(path).length)
+  })
+
+  test('that is not there yet gives nothing until it is', () => {
+    const early = reader()
+    expect(early.read()).toEqual([])
+    writeFileSync(path, whole)
+    expect(early.read()).toEqual(factsOf(lines))
+    expect(early.read()).toEqual([])
+  })
+
+  test('with lines that are broken or no objects gives the facts of the others', () => {
+    const facts = factsOf(lines)
+    const mixed = `{"type":"assis\n\n[]\nnull\n"x"\n${whole}{"half`
+    writeFileSync(path, mixed)
+    expect(
+      reader()
+        .read()
+        .map(({ detail }) => detail),
+    ).toEqual(facts.map(({ detail }) => detail))
+  })
+
+  test('that is a folder gives nothing', () => {
+    expect(createTranscriptReader({ path: root, sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
+    expect(createTranscriptReader({ path: 'nul\0byte', sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
+  })
+})
+
+describe('a file that an earlier process has read', () => {
+  const lines = [user(1, 'x'), assistant(50, 'm1'), user(60, 'y', { promptId: 'p2' }), assistant(70, 'm2'), cost(1)]
+
+  test('gives what that process did not know, as it would have', () => {
+    const all = factsOf(lines)
+    for (const { offset } of all) {
+      expect(reader({ knownOffset: offset }).read()).toEqual(all.filter((fact) => fact.offset > offset))
+    }
+  })
+})
+
+describe('the recorded transcripts', () => {
+  const fixtures = join(import.meta.dir, '../fixtures/hooks')
+  const files = readdirSync(fixtures).flatMap((name) =>
+    readdirSync(join(fixtures, name, 'transcripts'))
+      .filter((file) => file.endsWith('.jsonl'))
+      .map((file) => join(fixtures, name, 'transcripts', file)),
+  )
+
+  test.each(files)('%s gives the same facts read whole or in pieces', (file) => {
+    const whole = readFileSync(file)
+    const read = (pieces: number): TranscriptFact[] => {
+      writeFileSync(path, '')
+      const growing = createTranscriptReader({ path, sinceUnixMicro: 0, maxChars: 50 })
+      const size = Math.ceil(whole.length / pieces)
+      return Array.from({ length: pieces }, (_, index) => {
+        appendFileSync(path, whole.subarray(index * size, (index + 1) * size))
+        return growing.read()
+      }).flat()
+    }
+    for (const pieces of [2, 7, 61]) expect(read(pieces)).toEqual(read(1))
+  })
+})
