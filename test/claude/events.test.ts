@@ -278,14 +278,19 @@ describe('what is kept of texts', () => {
     tool_input: { command: secret, deep: [{ er: secret }] },
     tool_response: { stdout: secret },
     tool_calls: [{ tool_name: 'Bash', tool_input: { command: secret }, tool_response: secret }],
-    error: secret,
     reason: secret,
     message: secret,
     last_assistant_message: secret,
     unknown: secret,
   }
+  // The reason of SessionEnd is one of Claude Code's own words.
+  const textEvents = [...Object.keys(hookEvents).filter((name) => name !== 'SessionEnd'), 'Unknown']
 
-  test.each([...Object.keys(hookEvents).filter((name) => name !== 'SessionEnd'), 'Unknown'])(
+  test('is masked in the text of a failed tool', () => {
+    expect(JSON.stringify(parse('PostToolUseFailure', { error: `Exit code 1\n${secret}` }))).not.toContain('Ab1Ab1')
+  })
+
+  test.each(textEvents)(
     'is masked in %s',
     (name) => {
       expect(JSON.stringify(parse(name, everywhere))).not.toContain('Ab1Ab1')
@@ -299,8 +304,7 @@ describe('what is kept of texts', () => {
         JSON.parse(JSON.stringify(value).replaceAll(secret, 'private words')),
       ]),
     )
-    for (const name of [...Object.keys(hookEvents), 'Unknown']) {
-      if (name === 'SessionEnd') continue
+    for (const name of textEvents) {
       expect(JSON.stringify(parse(name, { ...quiet, cwd: '/' }, 0))).not.toContain('private words')
     }
   })
