@@ -15,8 +15,8 @@ interface Turn {
   readonly invocation: Invocation
   readonly index: number
   readonly promptId: string
-  readonly prompt?: Preview
-  readonly source: string
+  prompt?: Preview
+  source: string
   effort?: string
   failure?: TurnFailure
   endedUnixMicro?: number
@@ -47,8 +47,12 @@ export class Turns {
   ) {}
 
   onPrompt({ prompt, source }: Prompt, at: number, promptId = `at ${at}`): void {
-    if (this.turns.has(promptId)) return
-    const turn = this.begin(promptId, at, source, prompt)
+    const known = this.turns.get(promptId)
+    if (known?.prompt !== undefined || known?.endedUnixMicro !== undefined) return
+    // Something else of the same prompt may have been told before the prompt itself.
+    const turn = known ?? this.begin(promptId, at, source)
+    turn.prompt = prompt
+    turn.source = source
     this.firstPrompt ??= prompt
     const attributes = { 'prompt.id': promptId, 'prompt.source': source, ...promptAttributes(prompt) }
     this.emitter.log('claude.user_prompt', at, turn.invocation.ref, attributes, prompt.text)
@@ -111,14 +115,14 @@ export class Turns {
     return promptId === undefined ? this.open : this.turns.get(promptId)
   }
 
-  private begin(promptId: string, at: number, source: string, prompt?: Preview): Turn {
+  private begin(promptId: string, at: number, source: string): Turn {
     // Nobody told the end of the turn before: a person may have interrupted it.
     if (this.open !== undefined) this.end(this.open, at, 'interrupted')
     this.count += 1
     const index = this.count
     const ref = this.emitter.ref(`turn:${promptId}:${this.turns.has(promptId) ? index : ''}`)
     const invocation = createInvocation({ ref, agentName: mainAgent, promptId, startUnixMicro: at })
-    const turn: Turn = { invocation, index, promptId, source, ...(prompt === undefined ? {} : { prompt }) }
+    const turn: Turn = { invocation, index, promptId, source }
     this.turns.set(promptId, turn)
     this.open = turn
     return turn

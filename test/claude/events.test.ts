@@ -290,12 +290,9 @@ describe('what is kept of texts', () => {
     expect(JSON.stringify(parse('PostToolUseFailure', { error: `Exit code 1\n${secret}` }))).not.toContain('Ab1Ab1')
   })
 
-  test.each(textEvents)(
-    'is masked in %s',
-    (name) => {
-      expect(JSON.stringify(parse(name, everywhere))).not.toContain('Ab1Ab1')
-    },
-  )
+  test.each(textEvents)('is masked in %s', (name) => {
+    expect(JSON.stringify(parse(name, everywhere))).not.toContain('Ab1Ab1')
+  })
 
   test('is nothing but sizes where previews are off', () => {
     const quiet = Object.fromEntries(

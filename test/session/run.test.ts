@@ -1,6 +1,16 @@
 /** Who owns a run, among real processes, and the small files beside it. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -180,7 +190,11 @@ describe('the folders of runs', () => {
 
   test('come oldest first', () => {
     const runs = join(root, 'several')
-    for (const [name, age] of [['b', 3], ['a', 1], ['c', 2]] as const) {
+    for (const [name, age] of [
+      ['b', 3],
+      ['a', 1],
+      ['c', 2],
+    ] as const) {
       createRunFolder(join(runs, name))
       const then = new Date(Date.now() - age * 60_000)
       utimesSync(join(runs, name), then, then)

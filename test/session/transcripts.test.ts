@@ -38,7 +38,9 @@ function putAgent(agent: string, lines: string, meta?: object): void {
 }
 
 function messageIds(entries: readonly Entry[]): string[] {
-  return entries.flatMap((entry) => (entry.k === 'line' && entry.detail.type === 'message' ? [entry.detail.messageId] : []))
+  return entries.flatMap((entry) =>
+    entry.k === 'line' && entry.detail.type === 'message' ? [entry.detail.messageId] : [],
+  )
 }
 
 describe('the transcript of a session', () => {
@@ -148,7 +150,13 @@ describe('a fork', () => {
     const transcripts = open()
     transcripts.follow('s1', path, start)
     const [, previous] = transcripts.read()
-    expect(previous).toEqual({ k: 'previous', at: start, session: 's1', previousId: 'origin', conversationId: 'origin' })
+    expect(previous).toEqual({
+      k: 'previous',
+      at: start,
+      session: 's1',
+      previousId: 'origin',
+      conversationId: 'origin',
+    })
   })
 })
 
