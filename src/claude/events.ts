@@ -5,17 +5,8 @@
 import { createPreview, type Preview } from '../telemetry/preview.ts'
 import { redact } from '../telemetry/redact.ts'
 import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
-
-export interface ToolCall {
-  readonly name: string
-  /** Absent in PermissionRequest, which is matched by name and `inputKey`. */
-  readonly useId?: string
-  readonly input: Summary
-  /** Hash of the whole input. */
-  readonly inputKey: string
-  readonly mcpServer?: string
-  readonly background?: boolean
-}
+import { createToolCall, createToolResponse, isRefusal, type ToolCall, type ToolResponse } from './tool-call.ts'
+import { promptSource } from './transcript.ts'
 
 export interface BatchedCall extends ToolCall {
   readonly response: Preview
@@ -32,10 +23,8 @@ export type HookDetail =
   | {
       readonly type: 'tool-end'
       readonly tool: ToolCall
-      readonly response: Summary
+      readonly response: ToolResponse
       readonly durationMs?: number
-      readonly stdoutBytes?: number
-      readonly stderrBytes?: number
       readonly interrupted?: boolean
       readonly backgroundTaskId?: string
       readonly agentId?: string
@@ -80,8 +69,8 @@ export interface HookEvent {
 
 interface EventEntry {
   /**
-   * How claude runs our hook. `async` does not hold claude up, but in `-p` it is killed when the session ends, so
-   * events after which claude may exit are `sync`. `never`: understood when somebody else registered it. PreCompact and
+   * How claude runs our hook. `async` does not hold claude up, but its time of start says little about order, and in `-p` it is
+   * killed when the session ends: so events that begin or end something bigger than a call are `sync`. `never`: understood when somebody else registered it. PreCompact and
    * PostCompact print a line in the user's terminal; WorktreeCreate, without an entry, would replace the worktree.
    */
   readonly run: 'sync' | 'async' | 'never'
@@ -95,11 +84,12 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
     read: (p) => ({ type: 'session-start', source: p.text('source') ?? 'startup', ...p.optional('model', 'model') }),
   },
   SessionEnd: { run: 'sync', read: (p) => ({ type: 'session-end', reason: p.text('reason') ?? 'other' }) },
-  UserPromptSubmit: { run: 'async', read: readPrompt },
+  UserPromptSubmit: { run: 'sync', read: readPrompt },
   PreToolUse: { run: 'async', read: (p, max) => ({ type: 'tool-start', tool: readTool(p, max) }) },
   PostToolUse: { run: 'async', read: readToolEnd },
   PostToolUseFailure: { run: 'async', read: readToolFailure },
-  PostToolBatch: { run: 'async', read: readToolBatch },
+  // What it tells of calls without a Post hook is in the transcript too, and a third hook per call would cost a third more.
+  PostToolBatch: { run: 'never', read: readToolBatch },
   PermissionRequest: { run: 'async', read: (p, max) => ({ type: 'permission-request', tool: readTool(p, max) }) },
   PermissionDenied: {
     run: 'async',
@@ -182,9 +172,7 @@ function readCompaction(p: Payload, phase: 'before' | 'after'): HookDetail {
 
 function readPrompt(p: Payload, max: number): HookDetail {
   const prompt = p.text('prompt') ?? ''
-  // A finished background task speaks through a prompt that no person wrote.
-  const source = prompt.startsWith('<task-notification>') ? 'task_notification' : (p.text('source') ?? 'user')
-  return { type: 'prompt', prompt: createPreview(prompt, max), source }
+  return { type: 'prompt', prompt: createPreview(prompt, max), source: p.text('source') ?? promptSource(prompt) }
 }
 
 function readTool(p: Payload, max: number): ToolCall {
@@ -193,39 +181,19 @@ function readTool(p: Payload, max: number): ToolCall {
 
 function readCall(call: Readonly<Record<string, unknown>>, max: number): ToolCall {
   const p = new Payload(call)
+  const mcpServer = isRecord(call.mcp_server) ? new Payload(call.mcp_server).text('name') : undefined
   const name = p.text('tool_name') ?? 'unknown'
-  const input = call.tool_input
-  const server = isRecord(call.mcp_server) ? new Payload(call.mcp_server).text('name') : mcpServerOf(name)
-  return {
-    name,
-    ...p.optional('useId', 'tool_use_id'),
-    input: summarize(input, max),
-    inputKey: new Bun.CryptoHasher('sha256')
-      .update(JSON.stringify(input) ?? '')
-      .digest('base64url')
-      .slice(0, 16),
-    ...(server === undefined ? {} : { mcpServer: server }),
-    ...(isRecord(input) && input.run_in_background === true ? { background: true } : {}),
-  }
-}
-
-/** `mcp__server__tool` → server. */
-function mcpServerOf(toolName: string): string | undefined {
-  return /^mcp__(.+?)__/.exec(toolName)?.[1]
+  return createToolCall({ name, useId: p.text('tool_use_id'), input: call.tool_input, mcpServer }, max)
 }
 
 function readToolEnd(p: Payload, max: number): HookDetail {
   const response = p.value.tool_response
   const fields = new Payload(isRecord(response) ? response : {})
-  const stdout = fields.text('stdout')
-  const stderr = fields.text('stderr')
   return {
     type: 'tool-end',
     tool: readTool(p, max),
-    response: summarize(response, max),
+    response: createToolResponse(response, max),
     ...p.optionalNumber('durationMs', 'duration_ms'),
-    ...(stdout === undefined ? {} : { stdoutBytes: Buffer.byteLength(stdout) }),
-    ...(stderr === undefined ? {} : { stderrBytes: Buffer.byteLength(stderr) }),
     ...(fields.value.interrupted === true ? { interrupted: true } : {}),
     ...fields.optional('backgroundTaskId', 'backgroundTaskId'),
     ...fields.optional('agentId', 'agentId'),
@@ -256,7 +224,7 @@ function readToolBatch(p: Payload, max: number): HookDetail {
       return {
         ...readCall(call, max),
         response: createPreview(text, max),
-        refused: text.startsWith('<tool_use_error>'),
+        refused: isRefusal(text),
       }
     }),
   }

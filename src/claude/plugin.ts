@@ -20,9 +20,9 @@ export function ensurePlugin(folder: string, executable: string): void {
 }
 
 /** The `hooks` object of Claude Code's settings, with our executable called directly, without a shell. */
-export function hookRegistrations(executable: string): Record<string, unknown> {
+export function hookRegistrations(executable: string): Record<string, readonly unknown[]> {
   const registered = Object.entries(hookEvents).filter(([, { run }]) => run !== 'never')
-  const registrations = registered.map(([event, { run }]) => {
+  const registrations = registered.map(([event, { run }]): [string, readonly unknown[]] => {
     const command = { type: 'command', command: executable, args: ['hook', event], timeout: hookTimeoutSeconds }
     return [event, [{ hooks: [run === 'async' ? { ...command, async: true } : command] }]]
   })

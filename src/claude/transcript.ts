@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { createPreview, type Preview } from '../telemetry/preview.ts'
 import { isRecord } from '../telemetry/summary.ts'
+import { createToolCall, createToolResponse, isRefusal, type ToolCall, type ToolResponse } from './tool-call.ts'
 
 /** Claude's own meaning: `input` leaves cached tokens out. */
 export interface Usage {
@@ -28,6 +29,8 @@ export interface CostState {
 }
 
 export type TranscriptDetail =
+  /** What a hook tells as UserPromptSubmit. */
+  | { readonly type: 'prompt'; readonly prompt: Preview; readonly source: string }
   | {
       readonly type: 'message'
       readonly messageId: string
@@ -39,6 +42,8 @@ export type TranscriptDetail =
       /** When the line before was written, which is when the request can have begun. */
       readonly startUnixMicro: number
       readonly text?: Preview
+      /** The calls that this line asks for. */
+      readonly tools?: readonly ToolCall[]
       readonly effort?: string
       readonly speed?: string
     }
@@ -63,7 +68,10 @@ export type TranscriptDetail =
       readonly isError: boolean
       /** A person or a rule refused the call, or a running one was interrupted: Claude Code's word for it. */
       readonly denial?: string
+      /** The failure's text; empty for a success. */
       readonly message: Preview
+      readonly refused: boolean
+      readonly response: ToolResponse
     }
   | { readonly type: 'interrupt'; readonly whileRunning: boolean }
   | {
@@ -91,8 +99,6 @@ export interface TranscriptOptions {
   readonly path: string
   /** Lines older than this belong to an earlier life of the session. */
   readonly sinceUnixMicro: number
-  /** Facts up to here are known already; the lines are read all the same, for what later ones take from them. */
-  readonly knownOffset?: number
   readonly maxChars: number
 }
 
@@ -106,7 +112,7 @@ const lineFeed = 0x0a
 
 export function createTranscriptReader(options: TranscriptOptions): TranscriptReader {
   const parser = new LineParser(options)
-  const { path, knownOffset = 0 } = options
+  const { path } = options
   let offset = 0
   let rest = Buffer.alloc(0)
 
@@ -118,8 +124,7 @@ export function createTranscriptReader(options: TranscriptOptions): TranscriptRe
         let from = 0
         for (let end = data.indexOf(lineFeed, from); end !== -1; end = data.indexOf(lineFeed, from)) {
           offset += end + 1 - from
-          const found = parser.parse(data.toString('utf8', from, end), offset)
-          if (offset > knownOffset) facts.push(...found)
+          facts.push(...parser.parse(data.toString('utf8', from, end), offset))
           from = end + 1
         }
         rest = Buffer.from(data.subarray(from))
@@ -152,7 +157,8 @@ function* chunksFrom(path: string, start: number): Generator<Buffer> {
     return
   }
   try {
-    const size = fstatSync(file).size
+    const stat = fstatSync(file)
+    const size = stat.isFile() ? stat.size : 0
     for (let at = start; at < size; ) {
       const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, size - at))
       const length = readSync(file, chunk, 0, chunk.length, at)
@@ -265,28 +271,48 @@ class LineParser {
       ...optional('stopReason', message.stop_reason),
       startUnixMicro: this.lastUnixMicro,
       ...(text === '' ? {} : { text: createPreview(text, this.options.maxChars) }),
+      ...this.toolUses(message.content),
       ...optional('effort', line.effort),
       ...optional('speed', usage.speed),
     }
   }
 
+  private toolUses(content: unknown): { readonly tools?: readonly ToolCall[] } {
+    const blocks = Array.isArray(content) ? content.filter(isRecord) : []
+    const tools = blocks.flatMap(({ type, id, name, input }) => {
+      if (type !== 'tool_use' || typeof id !== 'string' || typeof name !== 'string') return []
+      return [createToolCall({ name, useId: id, input }, this.options.maxChars)]
+    })
+    return tools.length === 0 ? {} : { tools }
+  }
+
   private *user(line: Line): Generator<TranscriptDetail> {
     const content = record(line.message).content
-    for (const block of Array.isArray(content) ? content.filter(isRecord) : []) {
-      const text = string(block.text) ?? ''
-      if (block.type === 'text' && text.startsWith('[Request interrupted by user')) {
-        yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
-      }
-      const useId = string(block.tool_use_id)
-      if (block.type !== 'tool_result' || useId === undefined) continue
-      const rejected = string(record(line.permissionDecision).decision) === 'reject' ? 'rejected' : undefined
-      yield {
-        type: 'tool-result',
-        useId,
-        isError: block.is_error === true,
-        ...optional('denial', line.toolDenialKind ?? rejected),
-        message: createPreview(block.is_error === true ? textOf(block.content) : '', this.options.maxChars),
-      }
+    const blocks = Array.isArray(content) ? content.filter(isRecord) : []
+    for (const block of blocks) if (block.type === 'tool_result') yield* this.toolResult(block, line)
+    if (blocks.some((block) => block.type === 'tool_result')) return
+    const text = textOf(content)
+    if (text.startsWith('[Request interrupted by user')) {
+      yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
+    } else if (isPrompt(line, text)) {
+      yield { type: 'prompt', prompt: createPreview(text, this.options.maxChars), source: promptSource(text) }
+    }
+  }
+
+  private *toolResult(block: Line, line: Line): Generator<TranscriptDetail> {
+    const useId = string(block.tool_use_id)
+    if (useId === undefined) return
+    const isError = block.is_error === true
+    const text = isError ? textOf(block.content) : ''
+    const rejected = string(record(line.permissionDecision).decision) === 'reject' ? 'rejected' : undefined
+    yield {
+      type: 'tool-result',
+      useId,
+      isError,
+      ...optional('denial', line.toolDenialKind ?? rejected),
+      message: createPreview(text, this.options.maxChars),
+      refused: isRefusal(text),
+      response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.options.maxChars),
     }
   }
 
@@ -312,6 +338,17 @@ class LineParser {
       }
     }
   }
+}
+
+/** A person's prompt, or a finished task's: not what Claude Code writes down of its own commands and summaries. */
+function isPrompt(line: Line, text: string): boolean {
+  if (line.isMeta === true || line.isCompactSummary === true || line.promptId === undefined || text === '') return false
+  return !/^<(?:command-|local-command|bash-)/.test(text)
+}
+
+/** A finished background task speaks through a prompt that no person wrote. */
+export function promptSource(text: string): string {
+  return text.startsWith('<task-notification>') ? 'task_notification' : 'user'
 }
 
 function readCost(line: Line): CostState {

@@ -5,11 +5,12 @@
 import { readdirSync } from 'node:fs'
 import type { Log } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
+import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import type { Resolution } from '../config/config.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
-import { type RunFolder, removeRunFolder, writeJsonFile } from '../session/run.ts'
+import { listRuns, type RunFolder, removeRunFolder, writeJsonFile } from '../session/run.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { configForRun, type Flags, settingsEnvironment } from './settings.ts'
 
@@ -25,13 +26,17 @@ export interface WrappedRun {
   readonly resolution: Resolution
   readonly env: Readonly<Record<string, string | undefined>>
   readonly flags: Flags
+  /** Claude's, as the user gave them. */
+  readonly args: readonly string[]
 }
 
 /** Claude needs a few hundred milliseconds until its first hook; what ends sooner never pays for the SDK. */
 const contextDelayMs = 20
 const pumpDelayMs = 100
-/** Runs that others left behind are taken up when this one has got going. */
-const recoveryDelayMs = 2000
+/** Runs that others left behind are taken up when this one has got going, or else when it is done. */
+const recoveryDelayMs = 1000
+/** Of the time that exit may take; the rest is for the process itself to end. */
+const exitShare = 0.9
 
 export class Telemetry {
   private readonly ending = new AbortController()
@@ -62,16 +67,17 @@ export class Telemetry {
     const { folder, resolution, paths, log } = this.run
     const { config } = resolution
     for (const timer of this.timers) clearTimeout(timer)
-    this.ending.abort()
     log(`claude ended: ${JSON.stringify(exit)}`)
     if (this.pump === undefined && readdirSync(folder.spool).length === 0) {
       removeRunFolder(folder)
       return undefined
     }
-    const deadline = AbortSignal.timeout(config.exitTimeoutMs)
+    const ending = AbortSignal.timeout(config.exitTimeoutMs * exitShare)
+    ending.addEventListener('abort', () => this.ending.abort())
     const pump = await this.start()
-    const report = await pump.close(() => [{ pid: this.pid, ...exit }], deadline)
-    await this.recovery
+    const report = await pump.close(() => [{ pid: this.pid, ...exit }], ending)
+    if (report.settled) await this.recover()
+    else this.ending.abort()
     const { renderOutcome } = await import('./outcome.ts')
     return renderOutcome(report, folder.path, config.debug ? { log: paths.log, signals: config.file } : undefined)
   }
@@ -86,7 +92,8 @@ export class Telemetry {
     const { createRunEntry } = await import('../session/begin.ts')
     const { folder, runId, startUnixMicro, root, parent, resolution, env, flags, log } = this.run
     const begun = createRunEntry(resolution.config, runId, startUnixMicro)
-    const entry: RunEntry = { ...begun, wrapped: { root, pid: this.pid }, ...(parent === undefined ? {} : { parent }) }
+    const wrapped = { root, pid: this.pid, source: sessionSource(this.run.args) }
+    const entry: RunEntry = { ...begun, wrapped, ...(parent === undefined ? {} : { parent }) }
     writeJsonFile(folder.context, { entry, env: settingsEnvironment(env), flags })
     log(`process ${this.pid} is claude, its run ${folder.path}`)
     return entry
@@ -103,15 +110,22 @@ export class Telemetry {
     return startPump({ folder, sessions: paths.sessions, config: resolution.config, entry, log })
   }
 
-  private async recover(): Promise<void> {
+  /** Others' runs, in the time that there is; where the first cannot be delivered, the rest is not tried. */
+  private recover(): Promise<unknown> {
+    this.recovery ??= this.recoverOthers().catch(() => undefined)
+    return this.recovery
+  }
+
+  private async recoverOthers(): Promise<void> {
     const { resolution, paths } = this.run
+    if (listRuns(paths.runs).length <= 1) return
     const { recoverRuns } = await import('../session/recover.ts')
-    this.recovery = recoverRuns({
+    await recoverRuns({
       runs: paths.runs,
       sessions: paths.sessions,
       configFor: (context) => configForRun(resolution, context),
       deadline: this.ending.signal,
       stopAtFailure: true,
-    }).catch(() => undefined)
+    })
   }
 }

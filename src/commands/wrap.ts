@@ -10,10 +10,10 @@ import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
 import { childEnvironment } from '../claude/environment.ts'
 import { type Child, type ChildEnd, startChild } from '../claude/launch.ts'
-import { ensurePlugin } from '../claude/plugin.ts'
+import { registerHooks } from '../claude/registration.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { rootRef } from '../session/root.ts'
-import { claimRun, createRunFolder } from '../session/run.ts'
+import { claimRun, createRunFolder, writeJsonFile } from '../session/run.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { type Flags, resolveSettings } from './settings.ts'
 import { Telemetry, type WrappedRun } from './telemetry.ts'
@@ -45,17 +45,19 @@ export async function wrap({ args, env, flags }: WrapOptions): Promise<WrapEnd> 
     return plain(`telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)`)
   }
   let run: WrappedRun
+  let registered: readonly string[]
   try {
-    run = prepareRun(resolution, env, flags)
+    run = prepareRun(resolution, { args, env, flags })
+    registered = register(run)
   } catch (error) {
     return plain(`telemetry was off: ${describeError(error)}`)
   }
   const handsOn = resolution.config.propagators.includes('tracecontext')
   const childEnv = childEnvironment(env, run.folder.path, handsOn ? run.root : undefined)
-  return attend(startChild([claude, '--plugin-dir', run.paths.plugin, ...args], childEnv), run)
+  return attend(startChild([claude, ...registered], childEnv), run)
 }
 
-function prepareRun(resolution: Resolution, env: Environment, flags: Flags): WrappedRun {
+function prepareRun(resolution: Resolution, { args, env, flags }: WrapOptions): WrappedRun {
   const { config } = resolution
   const paths = resolveStatePaths(env)
   if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
@@ -64,12 +66,18 @@ function prepareRun(resolution: Resolution, env: Environment, flags: Flags): Wra
   ensurePrivateFolder(paths.root)
   const folder = createRunFolder(join(paths.runs, runId))
   if (!claimRun(folder)) throw new Error(`the folder of this run cannot be written: ${folder.path}`)
-  ensurePlugin(paths.plugin, process.execPath)
   const takesOver = config.propagators.includes('tracecontext')
   const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
   const root = rootRef(runId, config.sampler, parent)
   const log = config.debug ? createLog(paths.log) : noLog
-  return { folder, paths, log, runId, startUnixMicro, root, parent, resolution, env, flags }
+  return { folder, paths, log, runId, startUnixMicro, root, parent, resolution, env, flags, args }
+}
+
+/** Claude's arguments with our hooks in them. */
+function register({ args, paths, folder }: WrappedRun): readonly string[] {
+  const { args: registered, file } = registerHooks(args, paths.plugin, process.execPath, folder.path)
+  if (file !== undefined) writeJsonFile(file.path, file.settings)
+  return registered
 }
 
 async function attend(child: Child, run: WrappedRun): Promise<WrapEnd> {

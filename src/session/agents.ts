@@ -77,10 +77,13 @@ export class Agents {
   private end({ invocation, turn }: Agent, at: number, status: InvocationStatus): void {
     if (!invocation.isOpen) return
     const { toolUseId, description } = this.descriptions.get(invocation.agentId ?? '') ?? {}
+    const call = toolUseId === undefined ? undefined : this.tools.find(toolUseId)
+    // Its start can be stamped before that of the call that started it.
+    if (call !== undefined) invocation.startUnixMicro = Math.max(invocation.startUnixMicro, call.startUnixMicro)
     this.models.flush(invocation.agentId)
     this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
     endInvocation(this.emitter, invocation, {
-      parent: toolUseId === undefined ? turn.ref : this.tools.refOf(toolUseId),
+      parent: call?.ref ?? turn.ref,
       endUnixMicro: at,
       attributes: { 'gen_ai.agent.description': description },
       ...(status === 'completed' ? {} : { error: { type: status } }),

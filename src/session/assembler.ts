@@ -38,10 +38,14 @@ export function createAssembler(): Assembler {
     const known = sessions.get(entry.event.sessionId)
     const { detail } = entry.event
     const begins = detail.type === 'session-start' && detail.source !== 'compact'
-    if (known === undefined) return begin(entry, begins ? detail.source : 'startup')
+    if (known === undefined) return begin(entry, begins ? detail.source : impliedSource(entry.pid))
     const isResumed = begins && known.endedUnixMicro !== undefined
     if (isResumed) return begin(entry, detail.source)
     return known.isOver ? undefined : known
+  }
+
+  function impliedSource(pid: number): string {
+    return run?.wrapped !== undefined && run.wrapped.pid === pid && !hasRootSession ? run.wrapped.source : 'startup'
   }
 
   function begin(entry: HookEntry, source: string): Session {

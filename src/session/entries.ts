@@ -16,7 +16,12 @@ export interface RunEntry {
   readonly resource: Attributes
   readonly sampler: SamplerChoice
   /** The session span that TRACEPARENT in claude's environment names, and claude's process; only when we started it. */
-  readonly wrapped?: { readonly root: SpanRef; readonly pid: number }
+  readonly wrapped?: {
+    readonly root: SpanRef
+    readonly pid: number
+    /** By claude's arguments: for a session whose SessionStart nobody tells. */
+    readonly source: 'startup' | 'resume' | 'fork'
+  }
   /** TRACEPARENT as the wrapper found it. */
   readonly parent?: SpanRef
 }

@@ -14,7 +14,7 @@ export interface Invocation {
   readonly agentName: string
   readonly agentId?: string
   readonly promptId?: string
-  readonly startUnixMicro: number
+  startUnixMicro: number
   readonly turn?: Invocation
   usage: Usage
   model?: string

@@ -23,6 +23,8 @@ interface Call {
   readonly parent: SpanRef
   readonly startUnixMicro: number
   readonly endUnixMicro: number
+  /** Asked for, and answered by. */
+  readonly requested: string
   readonly model: string
   readonly source: 'main' | 'subagent' | 'auxiliary'
   readonly usage: Usage
@@ -139,6 +141,7 @@ export class ModelCalls {
         parent: session,
         startUnixMicro,
         endUnixMicro,
+        requested: model,
         model,
         source: 'auxiliary',
         usage,
@@ -174,6 +177,7 @@ export class ModelCalls {
       parent: invocation.ref,
       startUnixMicro: Math.max(message.startUnixMicro, invocation.startUnixMicro),
       endUnixMicro,
+      requested: message.requestedModel ?? message.model,
       model: message.model,
       source: invocation.agentId === undefined ? 'main' : 'subagent',
       usage: message.usage,
@@ -181,7 +185,6 @@ export class ModelCalls {
         'gen_ai.agent.name': invocation.agentName,
         'gen_ai.agent.id': invocation.agentId,
         'prompt.id': invocation.promptId,
-        'gen_ai.request.model': message.requestedModel ?? message.model,
         'gen_ai.response.id': message.messageId,
         'gen_ai.response.finish_reasons': message.stopReason === undefined ? undefined : [message.stopReason],
         'gen_ai.request.reasoning.level': message.effort,
@@ -209,35 +212,35 @@ export class ModelCalls {
   }
 
   private emitCall(call: Call): void {
-    const { usage, model, source, endUnixMicro: at } = call
+    const { usage, model, requested, source, endUnixMicro: at } = call
     this.usage = addUsage(this.usage, usage)
     this.usageByModel.set(model, addUsage(this.usageByModel.get(model) ?? noUsage, usage))
     this.requests += 1
     this.emitter.span({
       ref: call.ref,
       parent: call.parent,
-      name: `chat ${model}`,
+      name: `chat ${requested}`,
       spanKind: 'client',
       startUnixMicro: call.startUnixMicro,
       endUnixMicro: at,
       attributes: {
         'gen_ai.operation.name': 'chat',
-        'gen_ai.request.model': model,
+        'gen_ai.request.model': requested,
         'gen_ai.response.model': model,
         'claude.query_source': source,
         ...usageAttributes(usage),
         ...call.attributes,
       },
     })
-    this.countTokens(usage, model, source, at)
-    const names = modelNames(model)
+    const names = modelNames(requested, model)
+    this.countTokens(usage, names, source, at)
     this.emitter.metric('claude.model_requests_total', at, 1, { ...names, 'claude.query_source': source })
     this.emitter.metric(usage.cacheRead > 0 ? 'claude.cache_hits_total' : 'claude.cache_misses_total', at, 1, names)
     if (source === 'auxiliary') return
     this.emitter.metric('gen_ai.client.inference.duration', at, Math.max(0, at - call.startUnixMicro) / 1e6, names)
   }
 
-  private countTokens(usage: Usage, model: string, source: Call['source'], at: number): void {
+  private countTokens(usage: Usage, names: AttributeSet, source: Call['source'], at: number): void {
     const kinds = {
       input: usage.input,
       output: usage.output,
@@ -246,16 +249,19 @@ export class ModelCalls {
     }
     for (const [kind, tokens] of Object.entries(kinds)) {
       if (tokens === 0) continue
-      const attributes = { 'token.kind': kind, 'gen_ai.request.model': model, 'claude.query_source': source }
-      this.emitter.metric('claude.tokens_total', at, tokens, attributes)
+      this.emitter.metric('claude.tokens_total', at, tokens, {
+        ...names,
+        'token.kind': kind,
+        'claude.query_source': source,
+      })
     }
-    const names = { ...modelNames(model), 'gen_ai.token.modality': 'text' }
+    const text = { ...names, 'gen_ai.token.modality': 'text' }
     const { metric } = this.emitter
-    metric('gen_ai.client.inference.usage.input_tokens', at, usage.input + usage.cacheRead + usage.cacheCreation, names)
-    metric('gen_ai.client.inference.usage.output_tokens', at, usage.output, names)
-    metric('gen_ai.client.inference.usage.cache_read.input_tokens', at, usage.cacheRead, names)
-    metric('gen_ai.client.inference.usage.cache_write.input_tokens', at, usage.cacheCreation, names)
-    metric('gen_ai.client.inference.usage.reasoning.output_tokens', at, usage.thinking, names)
+    metric('gen_ai.client.inference.usage.input_tokens', at, usage.input + usage.cacheRead + usage.cacheCreation, text)
+    metric('gen_ai.client.inference.usage.output_tokens', at, usage.output, text)
+    metric('gen_ai.client.inference.usage.cache_read.input_tokens', at, usage.cacheRead, text)
+    metric('gen_ai.client.inference.usage.cache_write.input_tokens', at, usage.cacheCreation, text)
+    metric('gen_ai.client.inference.usage.reasoning.output_tokens', at, usage.thinking, text)
   }
 
   private countError(at: number, ref: SpanRef, attributes: AttributeSet): void {
@@ -274,11 +280,11 @@ export class ModelCalls {
   }
 }
 
-function modelNames(model: string): AttributeSet {
+function modelNames(requested: string, answered: string): AttributeSet {
   return {
     'gen_ai.operation.name': 'chat',
     'gen_ai.provider.name': 'anthropic',
-    'gen_ai.request.model': model,
-    'gen_ai.response.model': model,
+    'gen_ai.request.model': requested,
+    'gen_ai.response.model': answered,
   }
 }

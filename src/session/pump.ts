@@ -223,12 +223,15 @@ class RunPump implements Pump {
   }
 
   /** A resumed session's former life, before this one takes its place in the span-context file. */
-  private previousOf({ at, event }: HookEntry): PreviousEntry[] {
-    if (event.detail.type !== 'session-start' || event.detail.source !== 'resume') return []
-    const context = readSessionContext(this.options.sessions, event.sessionId)
+  private previousOf({ at, pid, event }: HookEntry): PreviousEntry[] {
+    const { sessionId: session, detail } = event
+    const implied =
+      this.sessionStarts.has(session) || !this.isOurs(pid) ? undefined : this.options.entry.wrapped?.source
+    const source = detail.type === 'session-start' ? detail.source : implied
+    const context = source === 'resume' ? readSessionContext(this.options.sessions, session) : undefined
     if (context === undefined) return []
     const { conversationId, ref } = context
-    return [{ k: 'previous', at, session: event.sessionId, previousId: event.sessionId, conversationId, ref }]
+    return [{ k: 'previous', at, session, previousId: session, conversationId, ref }]
   }
 
   private repositoryOf({ at, event }: HookEntry): RepositoryEntry[] {

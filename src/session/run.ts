@@ -2,7 +2,18 @@
  * A run's folder: `run.json` (how it began), `spool/`, `journal.jsonl`, `acked.json`, and `owner`: the one process that may
  * read the spool and write the journal. And the span-context files, by which a later run links to an earlier one.
  */
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { ensurePrivateFolder } from '../base/paths.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
@@ -63,27 +74,41 @@ export function listRuns(runs: string): RunFolder[] {
 }
 
 /**
- * Becomes the run's owner, unless a living process is. `link` makes that atomic: of two that try, one succeeds; a dead
- * owner's file is moved away first, and only by the one whose move finds it still the dead one's.
+ * Becomes the run's owner, unless a living process is. Of many that try, `link` lets one succeed; a dead owner is replaced
+ * by whoever holds the folder `replacing` for that moment.
  */
 export function claimRun(folder: RunFolder): boolean {
   const owner = join(folder.path, 'owner')
   const mine = join(folder.path, `owner.${process.pid}`)
   try {
     writeFileSync(mine, `${process.pid} ${startTimeOf(process.pid)}\n`, { mode: 0o600 })
-    if (tryLink(mine, owner)) return true
-    if (isOwned(folder)) return false
-    const stale = `${mine}.stale`
-    renameSync(owner, stale)
-    const wasDead = !isAlive(readText(stale))
-    if (wasDead) return tryLink(mine, owner)
-    tryLink(stale, owner)
-    return false
+    return tryLink(mine, owner) || (!isOwned(folder) && replaceOwner(folder, mine, owner))
   } catch {
     return false
   } finally {
-    rmSync(mine, { force: true })
-    rmSync(`${mine}.stale`, { force: true })
+    remove(mine)
+  }
+}
+
+function replaceOwner(folder: RunFolder, mine: string, owner: string): boolean {
+  const lock = join(folder.path, 'replacing')
+  // Whoever holds it needs less than a millisecond; one that has it for longer died in between.
+  if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 5000) rmdirSync(lock)
+  mkdirSync(lock)
+  try {
+    if (isOwned(folder)) return false
+    renameSync(mine, owner)
+    return true
+  } finally {
+    rmdirSync(lock)
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It became the owner's file, or its folder is gone.
   }
 }
 

@@ -29,6 +29,7 @@ type ToolDetail = Extract<HookDetail, { type: `tool-${string}` | `permission-${s
 type NoticeDetail = Extract<HookDetail, { type: 'notification' | 'model-switch' | 'other' }>
 type CompactionHook = Extract<HookDetail, { type: 'compaction' }>
 type Compaction = Extract<TranscriptDetail, { type: 'compaction' }>
+type Message = Extract<TranscriptDetail, { type: 'message' }>
 type ApiFailure = Extract<TranscriptDetail, { type: 'api-failure' }>
 
 export class Session {
@@ -133,8 +134,11 @@ export class Session {
       case 'interrupt':
         if (agent === undefined) this.turns.onInterrupt(detail.whileRunning, at, promptId)
         break
+      case 'prompt':
+        if (agent === undefined) this.turns.onPrompt(detail, at, promptId)
+        break
       case 'message':
-        this.models.onMessage(detail, at, this.invocationOf(detail.startUnixMicro, agent, '', promptId))
+        this.onMessage(detail, at, this.invocationOf(detail.startUnixMicro, agent, '', promptId))
         break
       case 'api-retry':
         this.models.onRetry(detail, at, this.invocationOf(at, agent, '', promptId))
@@ -231,6 +235,11 @@ export class Session {
       const attributes = { ...common, 'hook.event': event.name, 'hook.fields': detail.fields.text }
       emitter.log('claude.hook.event', at, ref, attributes, event.name)
     }
+  }
+
+  private onMessage(detail: Message, at: number, invocation: Invocation): void {
+    this.models.onMessage(detail, at, invocation)
+    for (const tool of detail.tools ?? []) this.tools.onAnnounced(tool, at, invocation)
   }
 
   private onApiFailure(detail: ApiFailure, at: number, agent: string | undefined, promptId: string | undefined): void {

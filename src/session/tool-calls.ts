@@ -1,8 +1,10 @@
 /**
- * The `execute_tool` spans. A call opens with PreToolUse and should close with a Post hook; denied, rejected and
- * interrupted calls get none and are closed by what comes next, with a status read from what is known of them.
+ * The `execute_tool` spans. A call is announced by the message that asks for it, opens with PreToolUse and should close with a
+ * Post hook. Denied, rejected, refused and interrupted calls get none, and a hook can be lost: they are closed by what comes
+ * next, with a status read from what is known of them, above all from their result in the transcript.
  */
-import type { BatchedCall, HookDetail, ToolCall } from '../claude/events.ts'
+import type { BatchedCall, HookDetail } from '../claude/events.ts'
+import type { ToolCall, ToolResponse } from '../claude/tool-call.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeName, AttributeSet } from '../telemetry/attributes.ts'
 import type { AttributeValue, SpanEvent, SpanRef } from '../telemetry/signal.ts'
@@ -20,12 +22,13 @@ interface OpenCall {
   readonly useId: string
   readonly tool: ToolCall
   readonly invocation: Invocation
-  readonly startUnixMicro: number
-  /** Whether tools_in_flight was raised for it. */
-  readonly inFlight: boolean
+  /** By the message that asked for it, until PreToolUse or the duration say better. */
+  startUnixMicro: number
+  /** PreToolUse was seen: tools_in_flight was raised for it. */
+  isRunning: boolean
   askedUnixMicro?: number
   denial?: string
-  /** PostToolBatch has named it: it is over, though its Post hook has not been seen yet. */
+  result?: { readonly at: number; readonly result: ToolResult }
   batched?: { readonly at: number; readonly call: BatchedCall }
 }
 
@@ -47,7 +50,7 @@ const errorTypes: Readonly<Record<ToolStatus, string>> = {
   abandoned: 'abandoned',
 }
 
-/** A Post hook that runs `async` can be stamped after its batch's; longer than this it does not take. */
+/** Hooks run `async` and are stamped late on a busy machine; longer than this after its result no call's hook comes. */
 const stragglerMicros = 2_000_000
 
 export class ToolCalls {
@@ -56,41 +59,50 @@ export class ToolCalls {
   readonly names = new Set<string>()
 
   private readonly open = new Map<string, OpenCall>()
-  private readonly closed = new Set<string>()
-  private readonly results = new Map<string, { readonly at: number; readonly result: ToolResult }>()
+  /** When each call began that is over. */
+  private readonly closed = new Map<string, number>()
 
   constructor(private readonly emitter: Emitter) {}
 
-  /** The span of a call, which a subagent hangs under; the call may be open, over, or not seen at all. */
-  refOf(useId: string): SpanRef {
-    return this.emitter.ref(`tool:${useId}`)
+  /** The span that a subagent hangs under, and when it began; undefined for a call that nobody has told of. */
+  find(useId: string): { readonly ref: SpanRef; readonly startUnixMicro: number } | undefined {
+    const startUnixMicro = this.open.get(useId)?.startUnixMicro ?? this.closed.get(useId)
+    return startUnixMicro === undefined ? undefined : { ref: this.refOf(useId), startUnixMicro }
+  }
+
+  /** A message asks for it. */
+  onAnnounced(tool: ToolCall, at: number, invocation: Invocation): void {
+    if (tool.useId !== undefined && !this.isKnown(tool.useId)) this.create(tool, tool.useId, at, invocation)
   }
 
   onStart(tool: ToolCall, at: number, invocation: Invocation): void {
-    if (tool.useId === undefined || this.closed.has(tool.useId) || this.open.has(tool.useId)) return
-    this.begin(tool, tool.useId, at, invocation, true)
+    if (tool.useId === undefined || this.closed.has(tool.useId)) return
+    const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, at, invocation)
+    if (call.isRunning) return
+    call.startUnixMicro = at
+    call.isRunning = true
+    this.logStart(call)
+    this.emitter.metric('claude.tools_in_flight', at, 1, { 'tool.name': tool.name })
   }
 
   onEnd(end: ToolEnd, at: number, invocation: Invocation): void {
-    const call = this.callOf(end.tool, at, end.durationMs, invocation)
+    const call = this.answered(end.tool, at, end.durationMs, invocation)
     if (call === undefined) return
+    const { durationMs, response, interrupted, backgroundTaskId } = end
     this.close(call, {
-      status: end.interrupted === true ? 'interrupted' : 'success',
+      status: interrupted === true ? 'interrupted' : 'success',
       endUnixMicro: at,
-      ...(end.durationMs === undefined ? {} : { durationMs: end.durationMs }),
-      ...(end.interrupted === true ? { errorType: 'interrupted' } : {}),
+      ...(durationMs === undefined ? {} : { durationMs }),
       attributes: {
-        ...responseAttributes(end.response),
-        stdout_bytes: end.stdoutBytes,
-        stderr_bytes: end.stderrBytes,
-        background: end.tool.background === true || end.backgroundTaskId !== undefined ? true : undefined,
-        'background.task_id': end.backgroundTaskId,
+        ...responseAttributes(response),
+        background: end.tool.background === true || backgroundTaskId !== undefined ? true : undefined,
+        'background.task_id': backgroundTaskId,
       },
     })
   }
 
   onFailure(failure: ToolFailure, at: number, invocation: Invocation): void {
-    const call = this.callOf(failure.tool, at, failure.durationMs, invocation)
+    const call = this.answered(failure.tool, at, failure.durationMs, invocation)
     if (call === undefined) return
     const { durationMs, error, exitCode } = failure
     this.close(call, {
@@ -106,15 +118,9 @@ export class ToolCalls {
     for (const batched of calls) {
       const { useId } = batched
       if (useId === undefined || this.closed.has(useId)) continue
-      const call = this.open.get(useId)
-      if (call === undefined) {
-        // Never ran: neither PreToolUse nor a Post hook fires for it.
-        const begun = this.results.get(useId)?.at ?? at
-        this.close(this.begin(batched, useId, Math.min(begun, at), invocation, false), refusal(batched, at))
-        continue
-      }
+      const call = this.open.get(useId) ?? this.create(batched, useId, at, invocation)
       call.batched = { at, call: batched }
-      if (this.isDenied(call)) this.closeUnanswered(call, at, 'denied')
+      if (batched.refused || isDenied(call)) this.closeUnanswered(call, at)
     }
   }
 
@@ -132,7 +138,8 @@ export class ToolCalls {
   }
 
   onResult(result: ToolResult, at: number): void {
-    if (!this.closed.has(result.useId)) this.results.set(result.useId, { at, result })
+    const call = this.open.get(result.useId)
+    if (call !== undefined) call.result = { at, result }
   }
 
   /** A person pressed Esc or Ctrl-C: calls of the main conversation that ran are interrupted, others were rejected. */
@@ -144,11 +151,11 @@ export class ToolCalls {
     }
   }
 
-  /** Calls that a batch has named long enough ago are closed without their Post hook. */
+  /** Calls that are known to be over for long enough are closed without their Post hook. */
   settle(now: number): void {
     for (const call of this.open.values()) {
-      if (call.batched !== undefined && now - call.batched.at > stragglerMicros)
-        this.closeUnanswered(call, call.batched.at)
+      const over = call.result?.at ?? call.batched?.at
+      if (over !== undefined && now - over > stragglerMicros) this.closeUnanswered(call, over)
     }
   }
 
@@ -159,65 +166,65 @@ export class ToolCalls {
     }
   }
 
-  private begin(tool: ToolCall, useId: string, at: number, invocation: Invocation, inFlight: boolean): OpenCall {
-    const ref = this.refOf(useId)
-    const call: OpenCall = { ref, useId, tool, invocation, startUnixMicro: at, inFlight }
+  private refOf(useId: string): SpanRef {
+    return this.emitter.ref(`tool:${useId}`)
+  }
+
+  private isKnown(useId: string): boolean {
+    return this.open.has(useId) || this.closed.has(useId)
+  }
+
+  private create(tool: ToolCall, useId: string, at: number, invocation: Invocation): OpenCall {
+    const call: OpenCall = { ref: this.refOf(useId), useId, tool, invocation, startUnixMicro: at, isRunning: false }
     this.open.set(useId, call)
-    this.emitter.log('claude.tool.start', at, ref, callAttributes(call), `${tool.name}: ${tool.input.text}`)
-    if (inFlight) this.emitter.metric('claude.tools_in_flight', at, 1, { 'tool.name': tool.name })
     return call
   }
 
-  /** The open call, or one made now when its PreToolUse was not seen; undefined when it is over already. */
-  private callOf(
+  /** The call that a Post hook answers, its start mended by the duration; undefined when it is over already. */
+  private answered(
     tool: ToolCall,
     at: number,
     durationMs: number | undefined,
     invocation: Invocation,
   ): OpenCall | undefined {
-    const useId = tool.useId
-    if (useId === undefined || this.closed.has(useId)) return undefined
-    return this.open.get(useId) ?? this.begin(tool, useId, at - (durationMs ?? 0) * 1000, invocation, false)
-  }
-
-  private isDenied(call: OpenCall): boolean {
-    return call.denial !== undefined || this.results.get(call.useId)?.result.denial !== undefined
+    if (tool.useId === undefined || this.closed.has(tool.useId)) return undefined
+    const began = at - (durationMs ?? 0) * 1000
+    const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, began, invocation)
+    // Without PreToolUse the announcement is all that is known, and the call may have waited for its turn since.
+    call.startUnixMicro = call.isRunning ? Math.min(call.startUnixMicro, began) : Math.max(call.startUnixMicro, began)
+    return call
   }
 
   /** Closes a call that got no Post hook, by the best that is known of it; `fallback` where nothing is. */
   private closeUnanswered(call: OpenCall, at: number, fallback: ToolStatus = 'success'): void {
-    const result = this.results.get(call.useId)
+    const result = call.result?.result
     const batched = call.batched?.call
-    const status = this.verdict(call, fallback)
-    const reason = status === 'denied' ? (call.denial ?? result?.result.denial) : undefined
-    const message = result?.result.message.text || batched?.response.text || reason
+    const status = verdict(call, fallback)
+    const refused = result?.refused === true || batched?.refused === true
+    const reason = status === 'denied' ? (call.denial ?? result?.denial) : undefined
+    const message = result?.message.text || batched?.response.text || reason
+    const bytes = result?.response.summary.bytes ?? batched?.response.bytes
+    const known = result?.isError === false ? responseAttributes(result.response) : { response_bytes: bytes }
     this.close(call, {
       status,
-      endUnixMicro: Math.min(result?.at ?? call.batched?.at ?? at, at),
-      errorType: status === 'error' && batched?.refused ? 'tool_use_error' : errorTypes[status],
+      endUnixMicro: Math.min(call.result?.at ?? call.batched?.at ?? at, at),
+      errorType: status === 'error' && refused ? 'tool_use_error' : errorTypes[status],
+      ...(refused ? { durationMs: 0 } : {}),
       ...(message && status !== 'success' ? { message } : {}),
-      attributes: { 'permission.reason': reason, response_bytes: batched?.response.bytes },
+      attributes: { 'permission.reason': reason, ...known },
     })
   }
 
-  private verdict(call: OpenCall, fallback: ToolStatus): ToolStatus {
-    const result = this.results.get(call.useId)?.result
-    const batched = call.batched?.call
-    // An interrupted call's result reads like a refused one's, or like that of a command that was killed.
-    if (fallback === 'interrupted' && result?.isError !== false) return 'interrupted'
-    if (fallback === 'denied' || this.isDenied(call)) return 'denied'
-    if (result !== undefined) return result.isError ? 'error' : 'success'
-    if (batched === undefined) return fallback
-    if (batched.refused) return 'error'
-    // Without a transcript: a batched call with no Post hook did not run.
-    return call.askedUnixMicro !== undefined || /permission|denied/i.test(batched.response.text) ? 'denied' : 'success'
+  private logStart({ tool, ref, startUnixMicro, ...call }: OpenCall): void {
+    const attributes = callAttributes({ tool, ref, startUnixMicro, ...call })
+    this.emitter.log('claude.tool.start', startUnixMicro, ref, attributes, `${tool.name}: ${tool.input.text}`)
   }
 
   private close(call: OpenCall, closing: Closing): void {
     const { useId, tool, invocation } = call
+    if (!call.isRunning) this.logStart(call)
     this.open.delete(useId)
-    this.results.delete(useId)
-    this.closed.add(useId)
+    this.closed.set(useId, call.startUnixMicro)
     this.total += 1
     this.names.add(tool.name)
     invocation.toolCalls += 1
@@ -242,7 +249,10 @@ export class ToolCalls {
       ...closing.attributes,
     }
     const error = isError
-      ? { type: closing.errorType ?? closing.status, ...(closing.message ? { message: closing.message } : {}) }
+      ? {
+          type: closing.errorType ?? errorTypes[closing.status],
+          ...(closing.message ? { message: closing.message } : {}),
+        }
       : undefined
     this.emitter.span({
       ref: call.ref,
@@ -269,7 +279,7 @@ export class ToolCalls {
     }
     const isError = closing.status !== 'success'
     const body = isError ? `${tool.name} ${closing.status}: ${closing.message ?? ''}` : `${tool.name} succeeded`
-    const error = { 'error.type': isError ? (closing.errorType ?? closing.status) : undefined }
+    const error = { 'error.type': isError ? (closing.errorType ?? errorTypes[closing.status]) : undefined }
     const event = isError ? 'claude.tool.error' : 'claude.tool.end'
     this.emitter.log(event, at, ref, { ...attributes, ...error }, body, isError ? 'error' : 'info')
   }
@@ -277,8 +287,8 @@ export class ToolCalls {
   private measure(call: OpenCall, closing: Closing, at: number, durationMs: number | undefined): void {
     const { tool, invocation } = call
     const name = { 'tool.name': tool.name }
-    const errorType = closing.status === 'success' ? undefined : (closing.errorType ?? closing.status)
-    if (call.inFlight) this.emitter.metric('claude.tools_in_flight', at, -1, name)
+    const errorType = closing.status === 'success' ? undefined : (closing.errorType ?? errorTypes[closing.status])
+    if (call.isRunning) this.emitter.metric('claude.tools_in_flight', at, -1, name)
     this.emitter.metric('claude.tool_calls_total', at, 1, { ...name, 'tool.status': closing.status })
     if (errorType !== undefined) {
       this.emitter.metric('claude.tool_calls_errors_total', at, 1, { ...name, 'error.type': errorType })
@@ -300,19 +310,21 @@ function failureKind(failure: ToolFailure): Pick<Closing, 'status' | 'errorType'
   return { status: 'error', errorType: 'tool_error' }
 }
 
-function refusal(call: BatchedCall, at: number): Closing {
-  const { response, refused } = call
-  const attributes = { response_bytes: response.bytes, 'response.truncated': response.truncated }
-  if (!refused)
-    return { status: 'error', errorType: 'not_executed', endUnixMicro: at, message: response.text, attributes }
-  return {
-    status: 'error',
-    errorType: 'tool_use_error',
-    endUnixMicro: at,
-    durationMs: 0,
-    message: response.text,
-    attributes,
-  }
+function isDenied(call: OpenCall): boolean {
+  return call.denial !== undefined || call.result?.result.denial !== undefined
+}
+
+function verdict(call: OpenCall, fallback: ToolStatus): ToolStatus {
+  const result = call.result?.result
+  const batched = call.batched?.call
+  // An interrupted call's result reads like a refused one's, or like that of a command that was killed.
+  if (fallback === 'interrupted' && result?.isError !== false) return 'interrupted'
+  if (fallback === 'denied' || isDenied(call)) return 'denied'
+  if (result !== undefined) return result.isError ? 'error' : 'success'
+  if (batched === undefined) return fallback
+  if (batched.refused) return 'error'
+  // Without a transcript: a call that was batched without a Post hook may not have run.
+  return call.askedUnixMicro !== undefined || /permission|denied/i.test(batched.response.text) ? 'denied' : 'success'
 }
 
 function callAttributes({ tool, useId, invocation }: OpenCall): AttributeSet {
@@ -336,13 +348,15 @@ function inputAttributes(input: Summary): AttributeSet {
   return { ...fieldAttributes('tool.input.', input), 'input.bytes': input.bytes, 'input.truncated': input.truncated }
 }
 
-function responseAttributes(response: Summary): AttributeSet {
-  const whole = Object.keys(response.fields).length === 0 && response.text !== '' ? response.text : undefined
+function responseAttributes({ summary, stdoutBytes, stderrBytes }: ToolResponse): AttributeSet {
+  const whole = Object.keys(summary.fields).length === 0 && summary.text !== '' ? summary.text : undefined
   return {
-    ...fieldAttributes('tool.response.', response),
+    ...fieldAttributes('tool.response.', summary),
     ...(whole === undefined ? {} : { 'tool.response.text': whole }),
-    response_bytes: response.bytes,
-    'response.truncated': response.truncated,
+    stdout_bytes: stdoutBytes,
+    stderr_bytes: stderrBytes,
+    response_bytes: summary.bytes,
+    'response.truncated': summary.truncated,
   }
 }
 

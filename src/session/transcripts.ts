@@ -30,12 +30,13 @@ export interface TranscriptsOptions {
 
 export class Transcripts {
   private readonly followed = new Map<string, Followed>()
-  private readonly knownOffsets = new Map<string, number>()
+  /** By file and line, how many of its facts the journal has. */
+  private readonly knownFacts = new Map<string, number>()
   private readonly knownAgents = new Set<string>()
 
   constructor(private readonly options: TranscriptsOptions) {
     for (const entry of options.known) {
-      if (entry.k === 'line') this.knownOffsets.set(entry.file, entry.offset)
+      if (entry.k === 'line') this.knownFacts.set(lineKey(entry), (this.knownFacts.get(lineKey(entry)) ?? 0) + 1)
       if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
     }
   }
@@ -60,8 +61,15 @@ export class Transcripts {
       this.findAgents(followed)
       const main = followed.main.read().map((fact) => toEntry(fact, followed.session, followed.path))
       const all = [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
-      return all.filter(({ at }) => at < followed.untilUnixMicro)
+      return all.filter((entry) => entry.at < followed.untilUnixMicro && !this.isKnown(entry))
     })
+  }
+
+  private isKnown(entry: Entry): boolean {
+    const known = entry.k === 'line' ? (this.knownFacts.get(lineKey(entry)) ?? 0) : 0
+    if (entry.k !== 'line' || known === 0) return false
+    this.knownFacts.set(lineKey(entry), known - 1)
+    return true
   }
 
   private readAgents(followed: Followed): Entry[] {
@@ -119,9 +127,12 @@ export class Transcripts {
   }
 
   private open(path: string, sinceUnixMicro: number): TranscriptReader {
-    const knownOffset = this.knownOffsets.get(path) ?? 0
-    return createTranscriptReader({ path, sinceUnixMicro, knownOffset, maxChars: this.options.maxChars })
+    return createTranscriptReader({ path, sinceUnixMicro, maxChars: this.options.maxChars })
   }
+}
+
+function lineKey({ file, offset }: TranscriptEntry): string {
+  return `${offset} ${file}`
 }
 
 function toEntry(fact: ReturnType<TranscriptReader['read']>[number], session: string, file: string): TranscriptEntry {

@@ -27,7 +27,7 @@ interface TurnFailure {
   readonly message?: string
 }
 
-type Prompt = Extract<HookDetail, { type: 'prompt' }>
+type Prompt = Pick<Extract<HookDetail, { type: 'prompt' }>, 'prompt' | 'source'>
 type TurnEnd = Extract<HookDetail, { type: 'turn-end' | 'turn-failure' }>
 
 export class Turns {

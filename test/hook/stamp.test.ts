@@ -188,25 +188,22 @@ describe('a hook that can keep nothing', () => {
 })
 
 describe('what lies about where a hook runs', () => {
-  test('does nothing: bunfig.toml, .env, tsconfig.json and BUN_OPTIONS', async () => {
+  test('does nothing: bunfig.toml, .env, tsconfig.json and package.json', async () => {
     const { spool, env } = ownedRun()
     const cwd = mkdtempSync(join(root, 'hostile-'))
     const proof = join(cwd, 'i-was-here')
-    const evil = join(cwd, 'evil.ts')
-    writeFileSync(evil, `require('node:fs').writeFileSync(${JSON.stringify(proof)}, '')\nconsole.log('loud')`)
+    writeFileSync(
+      join(cwd, 'evil.ts'),
+      `require('node:fs').writeFileSync(${JSON.stringify(proof)}, '')\nconsole.log('loud')`,
+    )
     writeFileSync(join(cwd, 'bunfig.toml'), `preload = ["./evil.ts"]\n[run]\npreload = ["./evil.ts"]\n`)
     writeFileSync(join(cwd, '.env'), `CLAUDE_OTEL_RUN=${cwd}/nowhere\nCLAUDE_PID=1\nTRACEPARENT=evil\n`)
     writeFileSync(join(cwd, 'tsconfig.json'), '{"compilerOptions":{')
     writeFileSync(join(cwd, 'package.json'), '{"name":')
-    for (const hostile of [{}, { BUN_OPTIONS: `--preload ${evil}` }]) {
-      expect(await hook('{}', { ...env, ...hostile }, { cwd })).toEqual(quiet)
-    }
+    expect(await hook('{}', env, { cwd })).toEqual(quiet)
     expect(existsSync(proof)).toBe(false)
-    const pids = readdirSync(spool).map((name) => readRecord(join(spool, name)).header)
-    expect(pids.map(({ pid, tp }) => [pid, tp])).toEqual([
-      [4711, undefined],
-      [4711, undefined],
-    ])
+    const { header } = onlyRecord(spool)
+    expect([header.pid, header.tp]).toEqual([4711, undefined])
   })
 })
 
@@ -238,6 +235,29 @@ describe('the pump of a claude that nobody wrapped', () => {
     process.kill(claude, 'SIGKILL')
     await until('the pump to end', () => !isProcessAlive(owner))
     expect(existsSync(run)).toBe(false)
+  }, 20_000)
+
+  test('is not taken over by the BUN_OPTIONS and BUN_BE_BUN that the hook was run with', async () => {
+    const claude = sleeper()
+    const seen = join(home, 'seen')
+    const evil = join(home, 'evil.ts')
+    writeFileSync(
+      evil,
+      `require('node:fs').appendFileSync(${JSON.stringify(seen)}, process.argv.slice(2).join(' ') + '\\n')`,
+    )
+    const run = join(home, 'runs', `claude-${claude}`)
+    // Bun obeys it in every program that it compiled, so the hook itself does; what it starts must not.
+    await hook('{}', {
+      CLAUDE_OTEL_HOME: home,
+      CLAUDE_PID: String(claude),
+      BUN_OPTIONS: `--preload ${evil}`,
+      ...silent,
+    })
+    const owner = await until('a pump', () => ownerOf(run))
+    await until('the pump to work', () => existsSync(join(run, 'journal.jsonl')))
+    expect(readFileSync(seen, 'utf8')).toBe('hook PreToolUse\n')
+    process.kill(claude, 'SIGKILL')
+    await until('the pump to end', () => !isProcessAlive(owner))
   }, 20_000)
 
   test('is not started where a living process owns the run, and is where that one is dead', async () => {

@@ -118,41 +118,53 @@ describe('the ownership of a run', () => {
 
 describe('twenty processes that ask at once', () => {
   const processes = 20
-  const rounds = 40
-  const roundMs = 25
+  const rounds = 100
+  const roundMs = 8
 
-  /** Each process asks for every folder at the same moment as all others and tells which ones it got. */
+  /** Each process asks for every folder at the same moment as all others, and lives on; how many got each is the answer. */
   async function compete(folders: readonly RunFolder[]): Promise<number[]> {
     const script = join(root, `compete-${count++}.ts`)
-    const first = Date.now() + 2500
     writeFileSync(
       script,
       `import { claimRun, runFolderAt } from ${JSON.stringify(join(import.meta.dir, '../../src/session/run.ts'))}
        const folders = ${JSON.stringify(folders.map(({ path }) => path))}.map(runFolderAt)
+       const input = console[Symbol.asyncIterator]()
+       console.log('ready')
+       const first = Number((await input.next()).value)
        const won: number[] = []
        for (const [index, folder] of folders.entries()) {
-         const moment = ${first} + index * ${roundMs}
-         await Bun.sleep(Math.max(0, moment - 4 - Date.now()))
+         const moment = first + index * ${roundMs}
+         await Bun.sleep(Math.max(0, moment - 2 - Date.now()))
          while (performance.timeOrigin + performance.now() < moment) {}
          if (claimRun(folder)) won.push(index)
        }
        console.log(JSON.stringify(won))
-       await Bun.stdin.text()`,
+       await input.next()`,
     )
     const competitors = Array.from({ length: processes }, () => {
       const child = Bun.spawn([process.execPath, script], { stdio: ['pipe', 'pipe', 'inherit'] })
       children.push(child)
-      return child
+      return { stdin: child.stdin, lines: linesOf(child.stdout) }
     })
-    const won = await Promise.all(
-      competitors.map(async ({ stdout }) => {
-        const { value } = await stdout.getReader().read()
-        return JSON.parse(new TextDecoder().decode(value)) as number[]
-      }),
-    )
-    for (const { stdin } of competitors) stdin.end()
-    await Promise.all(competitors.map(({ exited }) => exited))
+    for (const { lines } of competitors) expect((await lines.next()).value).toBe('ready')
+    const first = Date.now() + 100
+    for (const { stdin } of competitors) {
+      stdin.write(`${first}\n`)
+      stdin.flush()
+    }
+    const won: number[][] = []
+    for (const { lines } of competitors) won.push(JSON.parse((await lines.next()).value ?? '[]'))
     return folders.map((_, index) => won.filter((indices) => indices.includes(index)).length)
+  }
+
+  async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+    let rest = ''
+    for await (const chunk of stream) {
+      const lines = `${rest}${new TextDecoder().decode(chunk)}`.split('\n')
+      rest = lines.pop() ?? ''
+      yield* lines
+    }
+    return undefined
   }
 
   const folders = (): RunFolder[] =>

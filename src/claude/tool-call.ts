@@ -1,0 +1,63 @@
+/** A tool call as hooks and transcripts name it: what was called, and of its input what may be kept. */
+import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
+
+export interface ToolCall {
+  readonly name: string
+  /** Absent in PermissionRequest, which is matched by name and `inputKey`. */
+  readonly useId?: string
+  readonly input: Summary
+  /** Hash of the whole input. */
+  readonly inputKey: string
+  readonly mcpServer?: string
+  readonly background?: boolean
+}
+
+interface RawCall {
+  readonly name: string
+  readonly useId?: string | undefined
+  readonly input: unknown
+  readonly mcpServer?: string | undefined
+}
+
+export function createToolCall(
+  { name, useId, input, mcpServer = mcpServerOf(name) }: RawCall,
+  maxChars: number,
+): ToolCall {
+  return {
+    name,
+    ...(useId === undefined ? {} : { useId }),
+    input: summarize(input, maxChars),
+    inputKey: new Bun.CryptoHasher('sha256')
+      .update(JSON.stringify(input) ?? '')
+      .digest('base64url')
+      .slice(0, 16),
+    ...(mcpServer === undefined ? {} : { mcpServer }),
+    ...(isRecord(input) && input.run_in_background === true ? { background: true } : {}),
+  }
+}
+
+/** What came back from a call. Claude Code merges a command's stderr into its stdout. */
+export interface ToolResponse {
+  readonly summary: Summary
+  readonly stdoutBytes?: number
+  readonly stderrBytes?: number
+}
+
+export function createToolResponse(response: unknown, maxChars: number): ToolResponse {
+  const { stdout, stderr } = isRecord(response) ? response : {}
+  return {
+    summary: summarize(response, maxChars),
+    ...(typeof stdout === 'string' ? { stdoutBytes: Buffer.byteLength(stdout) } : {}),
+    ...(typeof stderr === 'string' ? { stderrBytes: Buffer.byteLength(stderr) } : {}),
+  }
+}
+
+/** Whether a result's text says that the call never ran: an unknown tool, or input that its schema refuses. */
+export function isRefusal(text: string): boolean {
+  return text.startsWith('<tool_use_error>')
+}
+
+/** `mcp__server__tool` → server. */
+function mcpServerOf(toolName: string): string | undefined {
+  return /^mcp__(.+?)__/.exec(toolName)?.[1]
+}

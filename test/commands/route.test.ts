@@ -1,0 +1,32 @@
+/** Whose words a command line is: ours or claude's. */
+import { describe, expect, test } from 'bun:test'
+import { claudeCommands } from '../../src/claude/arguments.ts'
+import { commandNames, type Route, route } from '../../src/commands/route.ts'
+
+describe('a command line', () => {
+  test.each<[string[], Route]>([
+    [[], { to: 'claude', args: [] }],
+    [['hello'], { to: 'claude', args: ['hello'] }],
+    [['-p', 'drain'], { to: 'claude', args: ['-p', 'drain'] }],
+    [['-v'], { to: 'claude', args: ['-v'] }],
+    [['mcp', 'list'], { to: 'claude', args: ['mcp', 'list'] }],
+    [['-p', '--help'], { to: 'claude', args: ['-p', '--help'] }],
+    [['--', '--help'], { to: 'claude', args: ['--help'] }],
+    [['--', 'drain', '--'], { to: 'claude', args: ['drain', '--'] }],
+    [['--'], { to: 'claude', args: [] }],
+    [[''], { to: 'claude', args: [''] }],
+    [['constructor'], { to: 'claude', args: ['constructor'] }],
+    [['--help'], { to: 'help' }],
+    [['-h', 'x'], { to: 'help' }],
+    [['--version'], { to: 'version' }],
+    [['--config'], { to: 'config' }],
+    [['drain', '--json'], { to: 'command', name: 'drain', args: ['--json'] }],
+    [['pump', '/run'], { to: 'command', name: 'pump', args: ['/run'] }],
+  ])('%j', (args, expected) => {
+    expect(route(args)).toEqual(expected)
+  })
+
+  test('of ours takes nothing away from claude', () => {
+    expect(commandNames.filter((name) => claudeCommands.has(name))).toEqual([])
+  })
+})
