@@ -117,8 +117,8 @@ export class Telemetry {
   }
 
   private async recoverOthers(): Promise<void> {
-    const { resolution, paths } = this.run
-    if (listRuns(paths.runs).length <= 1) return
+    const { resolution, paths, folder } = this.run
+    if (!listRuns(paths.runs).some(({ path }) => path !== folder.path)) return
     const { recoverRuns } = await import('../session/recover.ts')
     await recoverRuns({
       runs: paths.runs,

@@ -44,8 +44,13 @@ export function createAssembler(): Assembler {
     return known.isOver ? undefined : known
   }
 
+  /** Where claude's arguments kept SessionStart from us, they say how the session began, and it began with the run. */
   function impliedSource(pid: number): string {
-    return run?.wrapped !== undefined && run.wrapped.pid === pid && !hasRootSession ? run.wrapped.source : 'startup'
+    return isRoot(pid) ? (run?.wrapped?.source ?? 'startup') : 'startup'
+  }
+
+  function isRoot(pid: number): boolean {
+    return run?.wrapped?.pid === pid && !hasRootSession
   }
 
   function begin(entry: HookEntry, source: string): Session {
@@ -55,13 +60,14 @@ export function createAssembler(): Assembler {
     const cleared = source === 'clear' ? former.at(-1) : undefined
     for (const session of former) session.finish()
     const parent = parentOf(entry)
+    const isImplied = entry.event.detail.type !== 'session-start' && isRoot(entry.pid)
     const session = new Session(
       {
         id,
         pid: entry.pid,
         ref: refOf(entry, parent),
         ...(parent === undefined ? {} : { parent: { ...parent, isRemote: true } }),
-        startUnixMicro: entry.at,
+        startUnixMicro: isImplied ? (run?.at ?? entry.at) : entry.at,
         source,
         ...(cleared === undefined ? {} : { cleared }),
       },
@@ -78,7 +84,7 @@ export function createAssembler(): Assembler {
 
   /** The first session of a wrapped claude is the one that its environment names; every other derives its own. */
   function refOf(entry: HookEntry, parent: SpanRef | undefined): SpanRef {
-    if (run?.wrapped !== undefined && entry.pid === run.wrapped.pid && !hasRootSession) {
+    if (run?.wrapped !== undefined && isRoot(entry.pid)) {
       hasRootSession = true
       return run.wrapped.root
     }

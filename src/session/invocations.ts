@@ -18,6 +18,7 @@ export interface Invocation {
   readonly turn?: Invocation
   usage: Usage
   model?: string
+  requestedModel?: string
   toolCalls: number
   requests: number
   isOpen: boolean
@@ -32,10 +33,17 @@ export function createInvocation(given: NewInvocation): Invocation {
   return { ...given, usage: noUsage, toolCalls: 0, requests: 0, isOpen: true }
 }
 
-export function countRequest(invocation: Invocation, model: string, usage: Usage): void {
+interface Answer {
+  readonly model: string
+  readonly requestedModel?: string
+  readonly usage: Usage
+}
+
+export function countRequest(invocation: Invocation, { model, requestedModel = model, usage }: Answer): void {
   invocation.usage = addUsage(invocation.usage, usage)
   invocation.requests += 1
   invocation.model = model
+  invocation.requestedModel = requestedModel
   if (invocation.turn?.isOpen) invocation.turn.usage = addUsage(invocation.turn.usage, usage)
 }
 
@@ -63,7 +71,7 @@ export function endInvocation(emitter: Emitter, invocation: Invocation, end: Inv
       'gen_ai.agent.name': agentName,
       'gen_ai.agent.id': invocation.agentId,
       'prompt.id': invocation.promptId,
-      'gen_ai.request.model': model,
+      'gen_ai.request.model': invocation.requestedModel,
       'gen_ai.response.model': model,
       'tools.total': invocation.toolCalls,
       'model_requests.total': invocation.requests,

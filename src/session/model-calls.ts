@@ -36,8 +36,9 @@ export class ModelCalls {
   errors = 0
   usage: Usage = noUsage
   costUsd: number | undefined
-  /** The model that answered the main conversation last. */
+  /** The model that answered the main conversation last, and the one that was asked. */
   model: string | undefined
+  requestedModel: string | undefined
 
   /** One per conversation: '' is the main one, others are agents. A message ends where the next one begins. */
   private readonly pending = new Map<string, PendingMessage>()
@@ -66,7 +67,9 @@ export class ModelCalls {
     if (this.counted.has(message.messageId)) return
     this.counted.add(message.messageId)
     this.pending.set(chain, { invocation, message, endUnixMicro: at })
-    if (chain === '') this.noticeModel(message.model, at, invocation)
+    if (chain !== '') return
+    this.requestedModel = message.requestedModel ?? message.model
+    this.noticeModel(message.model, at, invocation)
   }
 
   onFailure(failure: Failure, at: number, invocation: Invocation): void {
@@ -192,7 +195,7 @@ export class ModelCalls {
         'claude.speed': message.speed,
       },
     })
-    countRequest(invocation, message.model, message.usage)
+    countRequest(invocation, message)
     if (message.text === undefined) return
     this.emitter.log(
       'claude.assistant_response',

@@ -166,7 +166,6 @@ class RunPump implements Pump {
     const { records, broken } = readSpool(folder.spool, until, isFinal)
     const fresh = records.filter((record) => !this.taken.has(record.from))
     const found: Entry[] = fresh.flatMap((record) => this.readRecord(record))
-    for (const entry of found) if (entry.k === 'hook') this.followSession(entry)
     const lines = this.transcripts.read()
     const gone = this.openProcesses().filter((pid) => !this.isOurs(pid) && !isProcessAlive(pid))
     const exits: Entry[] = gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
@@ -202,7 +201,9 @@ class RunPump implements Pump {
     const event = parseHookPayload(payload, this.options.config.previewLength)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const entry: HookEntry = { k: 'hook', at, from, pid, ...(traceparent === undefined ? {} : { traceparent }), event }
-    return [entry, ...this.previousOf(entry), ...this.repositoryOf(entry)]
+    const previous = this.previousOf(entry)
+    this.followSession(entry)
+    return [entry, ...previous, ...this.repositoryOf(entry)]
   }
 
   private isDuplicate(payload: string, at: number): boolean {
@@ -214,10 +215,11 @@ class RunPump implements Pump {
   }
 
   /** A session's transcript is read from where this run of it began. */
-  private followSession({ at, event }: HookEntry): void {
+  private followSession({ at, pid, event }: HookEntry): void {
     const { sessionId, transcriptPath, detail } = event
     const begins = detail.type === 'session-start' && detail.source !== 'compact'
-    if (begins || !this.sessionStarts.has(sessionId)) this.sessionStarts.set(sessionId, at)
+    const began = begins || !this.isOurs(pid) || this.sessionStarts.size > 0 ? at : this.options.entry.at
+    if (begins || !this.sessionStarts.has(sessionId)) this.sessionStarts.set(sessionId, began)
     const start = this.sessionStarts.get(sessionId) ?? at
     if (transcriptPath !== undefined) this.transcripts.follow(sessionId, transcriptPath, start)
   }

@@ -278,7 +278,7 @@ export class Session {
       'claude.permission_mode': turns.permissionMode,
       ...(turns.firstPrompt === undefined ? {} : promptAttributes(turns.firstPrompt)),
       model: models.model,
-      'gen_ai.request.model': models.model,
+      'gen_ai.request.model': models.requestedModel,
       'gen_ai.response.model': models.model,
       turns: turns.count,
       'tools.total': tools.total,

@@ -22,7 +22,9 @@ interface OpenCall {
   readonly useId: string
   readonly tool: ToolCall
   readonly invocation: Invocation
-  /** By the message that asked for it, until PreToolUse or the duration say better. */
+  /** When the message that asks for it was complete, or else when it was first heard of: it cannot have begun before. */
+  readonly announcedUnixMicro: number
+  /** By PreToolUse, which may be stamped late; mended by the duration when that is known. */
   startUnixMicro: number
   /** PreToolUse was seen: tools_in_flight was raised for it. */
   isRunning: boolean
@@ -34,7 +36,7 @@ interface OpenCall {
 
 interface Closing {
   readonly status: ToolStatus
-  readonly endUnixMicro: number
+  endUnixMicro: number
   readonly durationMs?: number
   readonly errorType?: string
   readonly message?: string
@@ -79,7 +81,7 @@ export class ToolCalls {
     if (tool.useId === undefined || this.closed.has(tool.useId)) return
     const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, at, invocation)
     if (call.isRunning) return
-    call.startUnixMicro = at
+    call.startUnixMicro = Math.max(at, call.announcedUnixMicro)
     call.isRunning = true
     this.logStart(call)
     this.emitter.metric('claude.tools_in_flight', at, 1, { 'tool.name': tool.name })
@@ -175,12 +177,13 @@ export class ToolCalls {
   }
 
   private create(tool: ToolCall, useId: string, at: number, invocation: Invocation): OpenCall {
-    const call: OpenCall = { ref: this.refOf(useId), useId, tool, invocation, startUnixMicro: at, isRunning: false }
+    const ref = this.refOf(useId)
+    const call = { ref, useId, tool, invocation, announcedUnixMicro: at, startUnixMicro: at, isRunning: false }
     this.open.set(useId, call)
     return call
   }
 
-  /** The call that a Post hook answers, its start mended by the duration; undefined when it is over already. */
+  /** The call that a Post hook answers; undefined when it is over already. */
   private answered(
     tool: ToolCall,
     at: number,
@@ -188,11 +191,7 @@ export class ToolCalls {
     invocation: Invocation,
   ): OpenCall | undefined {
     if (tool.useId === undefined || this.closed.has(tool.useId)) return undefined
-    const began = at - (durationMs ?? 0) * 1000
-    const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, began, invocation)
-    // Without PreToolUse the announcement is all that is known, and the call may have waited for its turn since.
-    call.startUnixMicro = call.isRunning ? Math.min(call.startUnixMicro, began) : Math.max(call.startUnixMicro, began)
-    return call
+    return this.open.get(tool.useId) ?? this.create(tool, tool.useId, at - (durationMs ?? 0) * 1000, invocation)
   }
 
   /** Closes a call that got no Post hook, by the best that is known of it; `fallback` where nothing is. */
@@ -222,6 +221,7 @@ export class ToolCalls {
 
   private close(call: OpenCall, closing: Closing): void {
     const { useId, tool, invocation } = call
+    mendTimes(call, closing)
     if (!call.isRunning) this.logStart(call)
     this.open.delete(useId)
     this.closed.set(useId, call.startUnixMicro)
@@ -308,6 +308,19 @@ function failureKind(failure: ToolFailure): Pick<Closing, 'status' | 'errorType'
   if (failure.interrupted) return { status: 'interrupted', errorType: 'interrupted' }
   if (failure.exitCode !== undefined) return { status: 'error', errorType: 'exit_code' }
   return { status: 'error', errorType: 'tool_error' }
+}
+
+/**
+ * Hooks that run `async` are stamped late on a busy machine; the transcript's times are claude's own. A result is written when
+ * the call is over, and the call ran for its duration before that.
+ */
+function mendTimes(call: OpenCall, closing: Closing): void {
+  closing.endUnixMicro = Math.min(closing.endUnixMicro, call.result?.at ?? closing.endUnixMicro)
+  const began = closing.endUnixMicro - (closing.durationMs ?? 0) * 1000
+  // Without PreToolUse the announcement is all that is known, and the call may have waited for its turn since.
+  const isGuess = !call.isRunning && closing.durationMs !== undefined
+  const start = isGuess ? began : Math.min(call.startUnixMicro, began)
+  call.startUnixMicro = Math.max(start, call.announcedUnixMicro)
 }
 
 function isDenied(call: OpenCall): boolean {

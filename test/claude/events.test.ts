@@ -93,7 +93,7 @@ describe('sessions, prompts and turns', () => {
     ['UserPromptSubmit', { prompt: 'do', source: 'sdk' }, { type: 'prompt', source: 'sdk' }],
     [
       'UserPromptSubmit',
-      { prompt: '<task-notification>\n<task-id>b1</task-id>\n</task-notification>', source: 'system' },
+      { prompt: '<task-notification>\n<task-id>b1</task-id>\n</task-notification>' },
       { type: 'prompt', source: 'task_notification' },
     ],
     ['Stop', { last_assistant_message: 'All done.', background_tasks: [{}] }, { type: 'turn-end', backgroundTasks: 1 }],
@@ -174,9 +174,7 @@ describe('a tool call', () => {
     expect(detail('PostToolUse', { ...bash, tool_response, duration_ms: 25 })).toMatchObject({
       type: 'tool-end',
       durationMs: 25,
-      stdoutBytes: 7,
-      stderrBytes: 0,
-      response: { fields: { stdout: 'hé\nerr', interrupted: false } },
+      response: { summary: { fields: { stdout: 'hé\nerr', interrupted: false } }, stdoutBytes: 7, stderrBytes: 0 },
     })
   })
 
@@ -195,7 +193,7 @@ describe('a tool call', () => {
 
   test('of MCP answers with a list', () => {
     const found = detail('PostToolUse', { tool_name: 'mcp__m__e', tool_response: [{ type: 'text', text: 'mcp:echo' }] })
-    expect(found).toMatchObject({ response: { text: '[{"type":"text","text":"mcp:echo"}]', fields: {} } })
+    expect(found).toMatchObject({ response: { summary: { text: '[{"type":"text","text":"mcp:echo"}]', fields: {} } } })
   })
 
   test.each([
@@ -319,7 +317,9 @@ describe('what is kept of texts', () => {
     }
     const event = parseHookPayload(json, 500)
     expect(JSON.stringify(event).length).toBeLessThan(4000)
-    expect(event).toMatchObject({ detail: { stdoutBytes: Buffer.byteLength(stdout), response: { truncated: true } } })
+    expect(event).toMatchObject({
+      detail: { response: { stdoutBytes: Buffer.byteLength(stdout), summary: { truncated: true } } },
+    })
     expect(fastest(() => parseHookPayload(json, 500))).toBeLessThan(20 * fastest(() => JSON.parse(json)))
   })
 })

@@ -59,7 +59,7 @@ const sessionOrNot: readonly (readonly [string, readonly string[]])[] = [
 ]
 
 describe('the exit code', () => {
-  const exiting = (): string => claude('exit "${CODE}"')
+  const exiting = (): string => claude('exit "$CODE"')
 
   test('is claude’s, whichever of the 256 it is', async () => {
     const program = exiting()
@@ -191,7 +191,7 @@ describe('the arguments', () => {
 describe('the environment', () => {
   test('is the user’s own and what is added', async () => {
     const program = claude('env -0')
-    const user = { FOO: 'a\nb=c', EMPTY: '', OTEL_SERVICE_NAME: 'mine', 'ODD.NAME': 'x', NAÏVE: '😀' }
+    const user = { FOO: 'a\nb=c', EMPTY: '', OTEL_SERVICE_NAME: 'mine' }
     const { stdout } = await outcome(run(program, ['hi'], user))
     const entries = stdout.toString().split('\0').slice(0, -1)
     const got = Object.fromEntries(

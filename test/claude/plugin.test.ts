@@ -21,9 +21,15 @@ describe('the hooks of the plugin', () => {
     }
   })
 
-  test('hold claude up only where it may be about to exit', () => {
+  test('hold claude up only where something bigger than a call begins or ends', () => {
     const held = Object.entries(registrations).filter(([, registered]) => !JSON.stringify(registered).includes('async'))
-    expect(held.map(([event]) => event).sort()).toEqual(['SessionEnd', 'SessionStart', 'Stop', 'StopFailure'])
+    expect(held.map(([event]) => event).sort()).toEqual([
+      'SessionEnd',
+      'SessionStart',
+      'Stop',
+      'StopFailure',
+      'UserPromptSubmit',
+    ])
   })
 
   test('are the events that carry meaning', () => {
@@ -32,7 +38,6 @@ describe('the hooks of the plugin', () => {
       'PermissionDenied',
       'PermissionRequest',
       'PostModelSwitch',
-      'PostToolBatch',
       'PostToolUse',
       'PostToolUseFailure',
       'PreToolUse',

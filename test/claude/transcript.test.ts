@@ -21,13 +21,14 @@ beforeEach(() => {
 
 const start = Date.parse('2026-11-21T10:00:00.000Z') * 1000
 const time = (ms: number): string => new Date(start / 1000 + ms).toISOString()
-const reader = (more: { sinceUnixMicro?: number; knownOffset?: number; maxChars?: number } = {}) =>
+const reader = (more: { sinceUnixMicro?: number; maxChars?: number } = {}) =>
   createTranscriptReader({ path, sinceUnixMicro: start, maxChars: 100, ...more })
 
 type Line = Readonly<Record<string, unknown>>
 
 const user = (ms: number, content: unknown, more: Line = {}): Line => ({
   type: 'user',
+  isMeta: true,
   promptId: 'p1',
   timestamp: time(ms),
   sessionId: 's1',
@@ -109,6 +110,17 @@ describe('a message', () => {
     })
   })
 
+  test('has the tool calls that it asks for', () => {
+    const content = [
+      { type: 'tool_use', id: 't1', name: 'mcp__m__e', input: { command: 'ls' } },
+      { type: 'tool_use', id: 7 },
+    ]
+    const [detail] = detailsOf([assistant(5, 'm1', {}, { content })])
+    expect(detail?.type === 'message' && detail.tools).toMatchObject([
+      { name: 'mcp__m__e', useId: 't1', input: { text: 'ls' }, mcpServer: 'm' },
+    ])
+  })
+
   test('of several lines is told line by line, all of one beginning', () => {
     const details = detailsOf([user(1, 'x'), assistant(50, 'm1'), assistant(51, 'm1'), assistant(52, 'm1')])
     const begun = details.map((detail) => detail.type === 'message' && detail.startUnixMicro)
@@ -142,6 +154,32 @@ describe('a message', () => {
       cacheCreation: 0,
       thinking: 0,
     })
+  })
+})
+
+describe('a prompt', () => {
+  const prompt = (content: unknown, more: Line = {}) => detailsOf([user(5, content, { isMeta: false, ...more })])
+
+  test('is told with its source, masked and cut', () => {
+    expect(prompt('do it')).toEqual([
+      { type: 'prompt', prompt: { text: 'do it', bytes: 5, truncated: false }, source: 'user' },
+    ])
+    expect(prompt([{ type: 'text', text: 'do' }])).toMatchObject([{ type: 'prompt', prompt: { text: 'do' } }])
+    expect(prompt('<task-notification>\n…')).toMatchObject([{ type: 'prompt', source: 'task_notification' }])
+    expect(JSON.stringify(prompt(`use ghp_${'Ab1'.repeat(12)}`))).not.toContain('Ab1')
+  })
+
+  test.each([
+    ['Claude Code’s own', 'Caveat: …', { isMeta: true }],
+    ['the summary of a compaction', 'This session continues …', { isCompactSummary: true }],
+    ['without a prompt id', 'x', { promptId: undefined }],
+    ['a slash command', '<command-name>/clear</command-name>', {}],
+    ['a command of the terminal', '<bash-input>ls</bash-input>', {}],
+    ['its output', '<local-command-stdout></local-command-stdout>', {}],
+    ['empty', '', {}],
+    ['a tool’s result', [{ type: 'tool_result', tool_use_id: 't1', content: 'x' }], {}],
+  ])('is not what is %s', (_, content, more) => {
+    expect(types(prompt(content, more))).not.toContain('prompt')
   })
 })
 
@@ -362,17 +400,6 @@ describe('a file that grows', () => {
   test('that is a folder gives nothing', () => {
     expect(createTranscriptReader({ path: root, sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
     expect(createTranscriptReader({ path: 'nul\0byte', sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
-  })
-})
-
-describe('a file that an earlier process has read', () => {
-  const lines = [user(1, 'x'), assistant(50, 'm1'), user(60, 'y', { promptId: 'p2' }), assistant(70, 'm2'), cost(1)]
-
-  test('gives what that process did not know, as it would have', () => {
-    const all = factsOf(lines)
-    for (const { offset } of all) {
-      expect(reader({ knownOffset: offset }).read()).toEqual(all.filter((fact) => fact.offset > offset))
-    }
   })
 })
 

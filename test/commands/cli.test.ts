@@ -150,7 +150,11 @@ describe('drain', () => {
   test('leaves a run alone whose wrapped claude still lives', async () => {
     const folder = leaveRun('s1')
     const root1 = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
-    writeJsonFile(folder.context, { entry: { ...run, wrapped: { root: root1, pid: process.pid } }, env: {}, flags: {} })
+    writeJsonFile(folder.context, {
+      entry: { ...run, wrapped: { root: root1, pid: process.pid, source: 'startup' } },
+      env: {},
+      flags: {},
+    })
     expect((await cli(['drain'], toFile(join(home, 'out')))).stdout).toStartWith('0 of 0')
     expect(readdirSync(folder.spool)).toHaveLength(1)
   })

@@ -61,21 +61,21 @@ function ownedRun(): { path: string; spool: string; env: Environment } {
   return { path, spool, env: { CLAUDE_OTEL_RUN: path, CLAUDE_OTEL_HOME: home, CLAUDE_PID: '4711', ...silent } }
 }
 
-interface Record {
+interface StampedRecord {
   readonly header: { v: number; t: number; pid: number; as: string; tp?: string; n: number }
   readonly payload: Buffer
 }
 
-function readRecord(path: string): Record {
+function readRecord(path: string): StampedRecord {
   const data = readFileSync(path)
   const end = data.indexOf(0x0a)
-  const header = JSON.parse(data.toString('utf8', 0, end)) as Record['header']
+  const header = JSON.parse(data.toString('utf8', 0, end)) as StampedRecord['header']
   expect(data.length).toBe(end + 1 + header.n + 1)
   expect(data.at(-1)).toBe(0x0a)
   return { header, payload: data.subarray(end + 1, -1) }
 }
 
-function onlyRecord(spool: string): Record {
+function onlyRecord(spool: string): StampedRecord {
   const names = readdirSync(spool)
   expect(names).toHaveLength(1)
   return readRecord(join(spool, names[0] ?? ''))

@@ -1,5 +1,6 @@
 /** What becomes of a session, told as small stories. */
 import { describe, expect, test } from 'bun:test'
+import { createToolCall, createToolResponse } from '../../src/claude/tool-call.ts'
 import { begin, lasted, type run, Story, usage } from './story.ts'
 
 const agentTool = (description = 'a task') => ({ tool_name: 'Agent', tool_input: { description, prompt: 'go' } })
@@ -918,7 +919,7 @@ describe('the trace of a session', () => {
   const theirs = `00-${parent.traceId}-${parent.spanId}-01`
 
   test('of a wrapped claude is the one that its environment names, below what the wrapper was run under', () => {
-    const told = new Story({ wrapped: { root, pid: 100 }, parent })
+    const told = new Story({ wrapped: { root, pid: 100, source: 'startup' }, parent })
       .by(100, theirs)
       .start()
       .prompt('p1')
@@ -932,7 +933,7 @@ describe('the trace of a session', () => {
   })
 
   test('of a second session of a wrapped claude has a root of its own', () => {
-    const told = new Story({ wrapped: { root, pid: 100 } })
+    const told = new Story({ wrapped: { root, pid: 100, source: 'startup' } })
       .start('s1')
       .end('clear')
       .start('s2', 'clear')
@@ -945,7 +946,13 @@ describe('the trace of a session', () => {
 
   test('of a claude inside a wrapped one hangs below the TRACEPARENT of its environment', () => {
     const inner = `00-${root.traceId}-${root.spanId}-01`
-    const story = new Story({ wrapped: { root, pid: 100 } }).by(100).start('s1').by(200, inner).start('s2').end().exit()
+    const story = new Story({ wrapped: { root, pid: 100, source: 'startup' } })
+      .by(100)
+      .start('s1')
+      .by(200, inner)
+      .start('s2')
+      .end()
+      .exit()
     const told = story.by(100).in('s1').end().exit().tell()
     expect(told.session('s2').parent?.spanId).toBe(root.spanId)
     expect(told.session('s2').ref.traceId).toBe(root.traceId)
@@ -1007,5 +1014,88 @@ describe('what else is told', () => {
 
   test('lines of a session that was never begun say nothing', () => {
     expect(new Story().message('m1').tell().signals).toEqual([])
+  })
+})
+
+describe('the transcript in the place of lost hooks', () => {
+  const tool = (useId: string) => createToolCall({ name: 'Bash', useId, input: { command: `run ${useId}` } }, 200)
+  const prompted = { type: 'prompt', prompt: { text: 'do it', bytes: 5, truncated: false }, source: 'user' } as const
+
+  test('tells the whole turn', () => {
+    const told = new Story()
+      .start()
+      .during('p1')
+      .line(prompted)
+      .message('m1', { tools: [tool('t1')] })
+      .result('t1', { response: createToolResponse({ stdout: 'hello' }, 200) })
+      .message('m2')
+      .end()
+      .exit()
+      .tell()
+    expect(told.turn('p1').attributes).toMatchObject({ 'prompt.source': 'user', 'prompt.preview': 'do it' })
+    const call = told.tool('t1')
+    expect(call.parent?.spanId).toBe(told.turn('p1').ref.spanId)
+    expect(call.attributes).toMatchObject({ 'tool.status': 'success', stdout_bytes: 5, 'input.summary': 'run t1' })
+    expect(lasted(call)).toBe(10)
+    expect(told.log('claude.tool.start')).toHaveLength(1)
+  })
+
+  test('and beside those that came tells nothing twice', () => {
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .line(prompted)
+      .message('m1', { tools: [tool('t1')] })
+      .message('m1', { tools: [tool('t1')] })
+      .pre('t1')
+      .post('t1', { duration_ms: 4 })
+      .result('t1')
+      .batch({ t1: 'ok' })
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(told.turns()).toHaveLength(1)
+    expect(told.tool('t1').attributes).toMatchObject({ 'tool.status': 'success', duration_ms: 4 })
+    for (const event of ['claude.user_prompt', 'claude.tool.start', 'claude.tool.end'])
+      expect(told.log(event)).toHaveLength(1)
+    expect(told.sum('claude.tool_calls_total')).toBe(1)
+  })
+
+  test('closes a call whose Post was lost, with the result’s word', () => {
+    const message = { text: 'Exit code 2', bytes: 11, truncated: false }
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .message('m1', { tools: [tool('t1'), tool('t2')] })
+      .pre('t1')
+      .pre('t2')
+      .result('t1', { isError: true, message })
+      .result('t2')
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(told.tool('t1').attributes).toMatchObject({ 'tool.status': 'error', 'tool.error': 'Exit code 2' })
+    expect(told.tool('t2').attributes['tool.status']).toBe('success')
+  })
+
+  test('tells a call that never ran as an error of no duration', () => {
+    const refused = {
+      isError: true,
+      refused: true,
+      message: { text: '<tool_use_error>x', bytes: 17, truncated: false },
+    }
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .message('m1', { tools: [tool('t1')] })
+      .result('t1', refused)
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(told.tool('t1').attributes).toMatchObject({ 'error.type': 'tool_use_error', duration_ms: 0 })
+    expect(told.sum('claude.tools_in_flight')).toBe(0)
   })
 })

@@ -20,7 +20,7 @@ import { type Pump, startPump } from '../../src/session/pump.ts'
 import { claimRun, createRunFolder, isOwned, type RunFolder, readSessionContext } from '../../src/session/run.ts'
 import { until } from '../kit/until.ts'
 import { type Exported, fillSpool, type HookCall, readExported, readRecording } from './recording.ts'
-import { run } from './story.ts'
+import { assemble, expectLawful, run } from './story.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-pump-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -52,7 +52,7 @@ function configOf(exporter: string, more: Record<string, string> = {}): Config {
 
 const claude = 9_000_001
 const root1 = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
-const wrapped: RunEntry = { ...run, at: 1, wrapped: { root: root1, pid: claude } }
+const wrapped: RunEntry = { ...run, at: 1, wrapped: { root: root1, pid: claude, source: 'startup' } }
 
 function start(entry: RunEntry = wrapped): Pump {
   claimRun(folder)
@@ -172,6 +172,16 @@ describe.each(['tools', 'fail', 'int_tool', 'e401', 'd_plan'])('the recorded ses
     }
     expect(differing).toEqual([])
   }, 60_000)
+
+  test('is assembled to the same from any prefix of its journal on, and keeps the laws', async () => {
+    const { entries } = await straight()
+    const whole = assemble(entries)
+    expectLawful(whole)
+    for (let cut = 0; cut < entries.length; cut++) {
+      const said = assemble(entries.slice(0, cut))
+      expect(whole.slice(0, said.length)).toEqual(said)
+    }
+  })
 
   test('after a part was delivered goes on with cumulative sums where they were', async () => {
     const { exported, entries } = await straight()

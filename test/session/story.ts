@@ -4,6 +4,7 @@
  */
 import { expect } from 'bun:test'
 import { parseHookPayload } from '../../src/claude/events.ts'
+import { createToolResponse } from '../../src/claude/tool-call.ts'
 import { noUsage, type TranscriptDetail, type Usage } from '../../src/claude/transcript.ts'
 import { createAssembler } from '../../src/session/assembler.ts'
 import type { Entry, RunEntry } from '../../src/session/entries.ts'
@@ -142,7 +143,8 @@ export class Story {
 
   result(useId: string, more: Partial<Extract<TranscriptDetail, { type: 'tool-result' }>> = {}): this {
     const message = { text: '', bytes: 0, truncated: false }
-    return this.line({ type: 'tool-result', useId, isError: false, message, ...more })
+    const response = createToolResponse('', maxChars)
+    return this.line({ type: 'tool-result', useId, isError: false, message, refused: false, response, ...more })
   }
 
   /** What the assembler says, having been held to the laws. */

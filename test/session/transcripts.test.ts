@@ -162,7 +162,7 @@ describe('a fork', () => {
 
 describe('a take-over', () => {
   test('tells every line that the journal has not, whatever order they were journaled in', () => {
-    const user = `${JSON.stringify({ type: 'user', timestamp: time(1), promptId: 'p1', message: { content: 'x' } })}\n`
+    const user = `${JSON.stringify({ type: 'user', isMeta: true, timestamp: time(1), promptId: 'p1', message: { content: 'x' } })}\n`
     writeFileSync(path, user + message(50, 'm1') + cost(1))
     const first = open()
     first.follow('s1', path, start)
@@ -176,15 +176,16 @@ describe('a take-over', () => {
   })
 
   test('tells the second fact of a line whose first one the journal has', () => {
-    const content = [
-      { type: 'tool_result', tool_use_id: 't1', is_error: true, content: 'no' },
-      { type: 'text', text: '[Request interrupted by user for tool use]' },
-    ]
+    const content = ['t1', 't2'].map((id) => ({ type: 'tool_result', tool_use_id: id, content: 'x' }))
     writeFileSync(path, `${JSON.stringify({ type: 'user', timestamp: time(1), message: { content } })}\n`)
+    const results = (entries: readonly Entry[]): unknown[] =>
+      entries.map((entry) => entry.k === 'line' && entry.detail.type === 'tool-result' && entry.detail.useId)
     const first = open()
     first.follow('s1', path, start)
-    const second = open(first.read().slice(0, 1))
+    const known = first.read()
+    expect(results(known)).toEqual(['t1', 't2'])
+    const second = open(known.slice(0, 1))
     second.follow('s1', path, start)
-    expect(second.read().map((entry) => entry.k === 'line' && entry.detail.type)).toContain('interrupt')
+    expect(results(second.read())).toEqual(['t2'])
   })
 })
