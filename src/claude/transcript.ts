@@ -199,7 +199,7 @@ class LineParser {
     const timeUnixMicro = Number.isNaN(time) ? this.lastUnixMicro : time
     // A failed attempt and a block of the same message do not begin a request.
     const begins = line.type !== 'assistant' && line.subtype !== 'api_error'
-    if (!isOld && timeUnixMicro > this.lastUnixMicro && begins) this.lastUnixMicro = timeUnixMicro
+    if (!isOld && begins) this.lastUnixMicro = timeUnixMicro
     return details.map((detail) => ({
       timeUnixMicro,
       ...(this.promptId === undefined ? {} : { promptId: this.promptId }),
@@ -246,7 +246,7 @@ class LineParser {
         ...(typeof line.apiErrorStatus === 'number' ? { status: line.apiErrorStatus } : {}),
         ...(this.model === undefined ? {} : { model: this.model }),
         message: createPreview(text, this.options.maxChars),
-        startUnixMicro: this.lastUnixMicro,
+        startUnixMicro: this.requestStart(line),
       }
       return
     }
@@ -269,12 +269,19 @@ class LineParser {
         thinking: number(record(usage.output_tokens_details).thinking_tokens),
       },
       ...optional('stopReason', message.stop_reason),
-      startUnixMicro: this.lastUnixMicro,
+      startUnixMicro: this.requestStart(line),
       ...(text === '' ? {} : { text: createPreview(text, this.options.maxChars) }),
       ...this.toolUses(message.content),
       ...optional('effort', line.effort),
       ...optional('speed', usage.speed),
     }
+  }
+
+  /** Some lines are stamped ahead of their time; no request begins after its answer. */
+  private requestStart({ timestamp }: Line): number {
+    return typeof timestamp === 'string'
+      ? Math.min(this.lastUnixMicro, Date.parse(timestamp) * 1000)
+      : this.lastUnixMicro
   }
 
   private toolUses(content: unknown): { readonly tools?: readonly ToolCall[] } {
