@@ -76,7 +76,7 @@ class RunPump implements Pump {
   private readonly transcripts: Transcripts
   /** Spool files that the journal has, though their removal may not have happened. */
   private readonly taken = new Set<string>()
-  private readonly recent = new Map<string, number>()
+  private readonly recent = new Map<string, { readonly from: string; readonly at: number }>()
   private readonly sessionStarts = new Map<string, number>()
   private readonly repositories = new Map<string, string>()
   private readonly saved = new Map<string, string>()
@@ -100,7 +100,10 @@ class RunPump implements Pump {
     })
     for (const entry of entries) {
       if (entry.k === 'hook' || entry.k === 'broken') this.taken.add(entry.from)
-      if (entry.k === 'hook') this.followSession(entry)
+      if (entry.k === 'hook') {
+        this.followSession(entry)
+        this.recent.set(entry.key ?? entry.from, entry)
+      }
       this.delivery.enqueue(this.assembler.apply(entry))
     }
     if (entries.length === 0) this.record([options.entry])
@@ -197,21 +200,30 @@ class RunPump implements Pump {
 
   private readRecord(record: SpoolRecord): Entry[] {
     const { from, at, pid, traceparent, payload } = record
-    if (this.isDuplicate(payload, at)) return []
+    const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64url').slice(0, 16)
+    if (this.isDuplicate(key, record)) return []
     const event = parseHookPayload(payload, this.options.config.previewLength)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
-    const entry: HookEntry = { k: 'hook', at, from, pid, ...(traceparent === undefined ? {} : { traceparent }), event }
+    const entry: HookEntry = {
+      k: 'hook',
+      at,
+      from,
+      pid,
+      key,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      event,
+    }
     const previous = this.previousOf(entry)
     this.followSession(entry)
     return [entry, ...previous, ...this.repositoryOf(entry)]
   }
 
-  private isDuplicate(payload: string, at: number): boolean {
-    for (const [key, seen] of this.recent) if (at - seen > duplicateMicros) this.recent.delete(key)
-    const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64')
-    const isKnown = payload !== '' && this.recent.has(key)
-    this.recent.set(key, at)
-    return isKnown
+  /** Another record with the same payload; the same record again is one that could not be written down the first time. */
+  private isDuplicate(key: string, { from, at }: SpoolRecord): boolean {
+    for (const [known, seen] of this.recent) if (at - seen.at > duplicateMicros) this.recent.delete(known)
+    const seen = this.recent.get(key)
+    this.recent.set(key, { from, at })
+    return seen !== undefined && seen.from !== from
   }
 
   /** A session's transcript is read from where this run of it began. */
