@@ -6,7 +6,7 @@ import { stampHook } from './hook/stamp.ts'
 
 if (process.argv[2] === 'hook') {
   // A hook must never disturb claude: whatever went wrong, the answer is 0 and silence.
-  await stampHook(process.argv[3] ?? '').catch(() => {})
+  await stampHook().catch(() => {})
   process.exit(0)
 }
 

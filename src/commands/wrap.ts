@@ -12,6 +12,7 @@ import { childEnvironment } from '../claude/environment.ts'
 import { type Child, type ChildEnd, startChild } from '../claude/launch.ts'
 import { registerHooks } from '../claude/registration.ts'
 import type { Environment, Resolution } from '../config/config.ts'
+import { wrappedRunName } from '../hook/run-folder.ts'
 import { rootRef } from '../session/root.ts'
 import { claimRun, createRunFolder, writeJsonFile } from '../session/run.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
@@ -62,7 +63,7 @@ function prepareRun(resolution: Resolution, { args, env, flags }: WrapOptions): 
   const paths = resolveStatePaths(env)
   if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
   const startUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-  const runId = `${startUnixMicro}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`
+  const runId = wrappedRunName(startUnixMicro, process.pid, crypto.randomUUID().slice(0, 8))
   ensurePrivateFolder(paths.root)
   const folder = createRunFolder(join(paths.runs, runId))
   if (!claimRun(folder)) throw new Error(`the folder of this run cannot be written: ${folder.path}`)

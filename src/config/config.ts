@@ -94,7 +94,15 @@ export function resolveConfig(sources: ConfigSources): Resolution {
   const values = resolveValues(sources, report)
   const config = assemble(values, sources, report)
   noteUnsupported(values, sources.env, report)
-  return { config: freeze(config), settings: values.shown(), problems: report.problems, notes: report.notes }
+  return {
+    config: freeze(config),
+    // Only `--config` and take-overs ask for these; the wrapper is in a hurry.
+    get settings() {
+      return values.shown()
+    },
+    problems: report.problems,
+    notes: report.notes,
+  }
 }
 
 /** Reads JSON with comments. `undefined` when there is no such file; a broken one comes back with its problem. */

@@ -253,8 +253,9 @@ export type SettingValue<K extends SettingKey> = (typeof settings)[K] extends { 
 export const settingKeys = Object.keys(settings) as readonly SettingKey[]
 
 /** The names a setting goes by in the environment, the strongest first. */
-export function variablesOf(setting: Setting): readonly string[] {
-  const own = setting.env.filter((name) => name.startsWith('CLAUDE_OTEL_'))
-  const standard = setting.env.filter((name) => !own.includes(name))
+export function variablesOf({ env }: Setting): readonly string[] {
+  if (env.length === 1 && !env[0]?.startsWith('CLAUDE_OTEL_')) return [`CLAUDE_${env[0]}`, ...env]
+  const own = env.filter((name) => name.startsWith('CLAUDE_OTEL_'))
+  const standard = env.filter((name) => !own.includes(name))
   return [...own, ...standard.map((name) => `CLAUDE_${name}`).filter((name) => !own.includes(name)), ...standard]
 }

@@ -111,11 +111,12 @@ export class Values {
 /** The first source that has a value decides; an empty value is no value, a bad one is reported and the default. */
 export function resolveValues(sources: ConfigSources, report: Report): Values {
   const fromFile = fileValues(sources.file, report)
-  const entries = settingKeys.map((key) => {
-    const candidate = candidates(key, sources, fromFile.get(key)).find(({ raw }) => raw !== undefined && raw !== '')
-    return [key, candidate === undefined ? byDefault(key) : read(key, candidate, report)] as const
-  })
-  return new Values(new Map(entries))
+  const resolved = new Map<SettingKey, Resolved>()
+  for (const key of settingKeys) {
+    const candidate = findCandidate(key, sources, fromFile.get(key))
+    resolved.set(key, candidate === undefined ? byDefault(key) : read(key, candidate, report))
+  }
+  return new Values(resolved)
 }
 
 interface Candidate {
@@ -124,15 +125,18 @@ interface Candidate {
   readonly strength: number
 }
 
-function candidates(key: SettingKey, { env, flags, file }: ConfigSources, fromFile: unknown): Candidate[] {
+/** Looks no further than the strongest source that says something: most settings are said nothing about. */
+function findCandidate(key: SettingKey, { env, flags, file }: ConfigSources, fromFile: unknown): Candidate | undefined {
   const setting: Setting = settings[key]
-  const { flag } = setting
-  const ofFlag = flag === undefined ? [] : [{ raw: flags?.[flag], source: `--${flag}`, strength: strength.flag }]
-  const ofEnv = variablesOf(setting).map((name) => {
-    const isOwn = name.startsWith('CLAUDE_OTEL_')
-    return { raw: env[name]?.trim(), source: name, strength: isOwn ? strength.own : strength.standard }
-  })
-  return [...ofFlag, ...ofEnv, { raw: fromFile, source: `${file?.path} (${key})`, strength: strength.file }]
+  const flag = setting.flag === undefined ? undefined : flags?.[setting.flag]
+  if (flag !== undefined && flag !== '') return { raw: flag, source: `--${setting.flag}`, strength: strength.flag }
+  for (const name of variablesOf(setting)) {
+    const raw = env[name]?.trim()
+    if (!raw) continue
+    return { raw, source: name, strength: name.startsWith('CLAUDE_OTEL_') ? strength.own : strength.standard }
+  }
+  if (fromFile === undefined || fromFile === '') return undefined
+  return { raw: fromFile, source: `${file?.path} (${key})`, strength: strength.file }
 }
 
 function byDefault(key: SettingKey): Resolved {

@@ -27,3 +27,13 @@ export function runFolder(env: Environment, parentPid: number): string | undefin
   const state = stateFolder(env)
   return state && `${state}/runs/claude-${env.CLAUDE_PID || parentPid}`
 }
+
+/** `<start>-<process id of the wrapper>-<random>`: the name says who empties the spool, so that a hook need not look it up. */
+export function wrappedRunName(startUnixMicro: number, pid: number, random: string): string {
+  return `${startUnixMicro}-${pid}-${random}`
+}
+
+/** Process id of the wrapper that began the run, by the folder's name; 0 for a run that nobody wrapped. */
+export function wrapperOf(run: string): number {
+  return Number(/[\\/]\d+-(\d+)-\w+$/.exec(run)?.[1] ?? 0)
+}

@@ -1,46 +1,49 @@
 /**
- * The whole hook: the bytes of stdin and the time become one file in the spool, then exit 0.
+ * The whole hook: what comes on stdin and the time become one file in the spool, then exit 0.
  * It parses nothing, prints nothing, and never fails towards claude, whatever happens.
  *
- * Record: a JSON header line `{"v":1,"t":µs,"pid":claude,"as":label,"tp":traceparent,"n":payload bytes}`,
- * the payload as it came, and a line feed. A record that is shorter than its header says is not complete yet.
+ * Record: a JSON header line `{"v":1,"t":µs,"pid":claude,"n":characters (UTF-16) of the payload,"tp":traceparent}`, the payload,
+ * and a line feed. A record that is shorter than its header says is not complete yet.
  *
- * No `node:` import and no `Buffer`: each costs a hook 0.2 to 1 ms, and a hook runs before and after every tool call.
+ * No `node:` import and no `Buffer`: each costs a hook 0.2 to 1 ms, and a hook runs before and after every tool call. For the
+ * same reason the payload stays a string, and whether somebody empties the spool is asked of the run's name first.
  */
-import { runFolder, runVariable } from './run-folder.ts'
+import { runFolder, runVariable, wrapperOf } from './run-folder.ts'
 
 /** A hook whose stdin is never closed gives up after this; claude always closes it at once. */
 const stdinGraceMs = 5000
 
-export async function stampHook(label: string): Promise<void> {
+/** The event's name on the command line is only a label: which event it is stands in the payload. */
+export async function stampHook(): Promise<void> {
   const timeUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
   setTimeout(() => process.exit(0), stdinGraceMs)
   process.umask(0o077)
   const { env } = process
   const run = runFolder(env, process.ppid)
   if (run === undefined) return
-  const payload = await Bun.file(0).bytes()
+  const payload = await Bun.file(0).text()
   const pid = Number(env.CLAUDE_PID) || process.ppid
-  const header = { v: 1, t: timeUnixMicro, pid, as: label, tp: env.TRACEPARENT, n: payload.length }
+  const parent = env.TRACEPARENT === undefined ? '' : `,"tp":${JSON.stringify(env.TRACEPARENT)}`
+  const header = `{"v":1,"t":${timeUnixMicro},"pid":${pid},"n":${payload.length}${parent}}`
   // A wrapped run that is over has no folder any more, and must not get a new one from a late hook.
   const createPath = env[runVariable] === undefined
-  await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, frame(header, payload), { createPath })
-  if (!(await hasLivingOwner(run))) startPump(run)
-}
-
-function frame(header: object, payload: Uint8Array): Uint8Array {
-  const head = new TextEncoder().encode(`${JSON.stringify(header)}\n`)
-  const record = new Uint8Array(head.length + payload.length + 1)
-  record.set(head)
-  record.set(payload, head.length)
-  record[record.length - 1] = 0x0a
-  return record
+  await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, `${header}\n${payload}\n`, { createPath })
+  if (!isAlive(wrapperOf(run)) && !isAlive(await readOwner(run))) startPump(run)
 }
 
 /** Whoever empties the spool writes its process id into `owner`; nobody does for a claude that was not wrapped. */
-async function hasLivingOwner(run: string): Promise<boolean> {
+async function readOwner(run: string): Promise<number> {
+  return Number.parseInt(
+    await Bun.file(`${run}/owner`)
+      .text()
+      .catch(() => ''),
+    10,
+  )
+}
+
+function isAlive(pid: number): boolean {
   try {
-    return process.kill(Number.parseInt(await Bun.file(`${run}/owner`).text(), 10), 0)
+    return pid > 0 && process.kill(pid, 0)
   } catch {
     return false
   }
@@ -48,10 +51,6 @@ async function hasLivingOwner(run: string): Promise<boolean> {
 
 function startPump(run: string): void {
   const { BUN_BE_BUN: _, BUN_OPTIONS: __, ...env } = process.env
-  Bun.spawn([process.execPath, 'pump', run], {
-    env,
-    cwd: '/',
-    stdio: ['ignore', 'ignore', 'ignore'],
-    detached: true,
-  }).unref()
+  const command = [process.execPath, 'pump', run]
+  Bun.spawn(command, { env, cwd: '/', stdio: ['ignore', 'ignore', 'ignore'], detached: true }).unref()
 }

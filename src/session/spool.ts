@@ -79,18 +79,12 @@ function readRecord(path: string, from: string): SpoolRecord | string {
   if (headEnd === -1) return 'a hook record without a header'
   const header = parseHeader(data.toString('utf8', 0, headEnd))
   if (header === undefined) return 'a hook record with a header that is not ours'
-  const end = headEnd + 1 + header.n
-  if (data.length !== end + 1 || data[end] !== lineFeed) {
-    return `a hook record of ${data.length} bytes where ${end + 1} were announced`
+  const payload = data.toString('utf8', headEnd + 1, data.length - 1)
+  const { t, pid, n, tp } = header
+  if (data[data.length - 1] !== lineFeed || payload.length !== n) {
+    return `a hook record of ${payload.length} characters where ${n} were announced`
   }
-  const { t, pid, tp } = header
-  return {
-    from,
-    at: t,
-    pid,
-    ...(tp === undefined ? {} : { traceparent: tp }),
-    payload: data.toString('utf8', headEnd + 1, end),
-  }
+  return { from, at: t, pid, ...(tp === undefined ? {} : { traceparent: tp }), payload }
 }
 
 function parseHeader(text: string): { t: number; pid: number; n: number; tp?: string } | undefined {

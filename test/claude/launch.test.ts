@@ -99,8 +99,8 @@ describe.each(sessionOrNot)('a signal to the wrapper %s', (_, args) => {
     'reaches claude, which decides: %s',
     async (name) => {
       const ready = join(root, `ready-${count++}`)
-      // The shell waits for its sleep in pieces, as it answers a signal only between commands.
-      const script = `trap 'echo got; exit 7' ${name.slice(3)}; : > "${ready}"; while :; do sleep 0.05; done`
+      // The shell waits in pieces, as it answers a signal only between commands; and ends by itself, whatever becomes of us.
+      const script = `trap 'echo got; exit 7' ${name.slice(3)}; : > "${ready}"; for i in $(seq 100); do sleep 0.05; done`
       const child = run(claude(script), args)
       const result = outcome(child)
       await until('claude to be ready', () => existsSync(ready))

@@ -82,6 +82,7 @@ describe('a tool call', () => {
       .tell()
     expect(told.tool('t1').attributes['tool.status']).toBe('success')
     expect(lasted(told.tool('t1'))).toBe(10)
+    expect(told.spans.indexOf(told.tool('t1'))).toBeLessThan(told.spans.indexOf(told.tool('t2')))
   })
 
   test('whose Post comes after its batch is closed by the Post', () => {

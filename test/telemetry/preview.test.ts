@@ -49,6 +49,13 @@ describe('a preview', () => {
     }
   })
 
+  test('keeps the beginning of a long text although a secret farther in is masked', () => {
+    const jwt = `eyJ${'a'.repeat(500)}.eyJ${'b'.repeat(1500)}.${'c'.repeat(300)}`
+    const text = `${'harmless words '.repeat(100)} ${jwt} ${'more words '.repeat(5000)}`
+    expect(createPreview(text, 100).text).toBe(text.slice(0, 100))
+    expect(createPreview(text, 1000).text).toBe(text.slice(0, 1000))
+  })
+
   test('is told as cut when masking alone has made it shorter than the text beyond', () => {
     const { text, truncated } = createPreview(`${secret} and more`, 30)
     expect(text).toBe('[REDACTED:github-token] and mo')
