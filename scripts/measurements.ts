@@ -5,6 +5,7 @@
 import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { wrappedRunName } from '../src/hook/run-folder.ts'
 import { claudeBinary, createClaudeHome, run } from '../test/kit/claude-home.ts'
 import { type Script, startMessagesApi, text, tools, toolUse } from '../test/kit/messages-api.ts'
 import { startOtlpSink } from '../test/kit/otlp-sink.ts'
@@ -46,12 +47,9 @@ async function measureHook(effort: number): Promise<Measure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'claude-otel-bench-'))
   try {
     const pairs = await copyPrograms(folder)
-    const runFolder = join(folder, 'run')
+    const runFolder = join(folder, wrappedRunName(Date.now() * 1000, process.pid, 'bench'))
     const spool = join(runFolder, 'spool')
     await mkdir(spool, { recursive: true })
-    // A run without a living owner would make the hook start one.
-    await Bun.write(join(runFolder, 'owner'), String(process.pid))
-
     const options = { stdin: payload(HOOK_PAYLOAD_BYTES), env: { ...cleanEnvironment(), CLAUDE_OTEL_RUN: runFolder } }
     const rounds = pairs.map(({ hook, hello }) =>
       inTurns(HOOK_RUNS * effort, {

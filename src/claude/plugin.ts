@@ -14,9 +14,8 @@ const hookTimeoutSeconds = 10
 /** Writes what differs from what is there; two sessions that start at once may both do so. */
 export function ensurePlugin(folder: string, executable: string): void {
   const manifest = { name: 'claude-otel', version, description: 'Records OpenTelemetry traces, logs and metrics.' }
-  ensurePrivateFolder(folder)
-  writeIfChanged(ensurePrivateFolder(join(folder, '.claude-plugin')), 'plugin.json', manifest)
-  writeIfChanged(ensurePrivateFolder(join(folder, 'hooks')), 'hooks.json', { hooks: hookRegistrations(executable) })
+  writeIfChanged(join(folder, '.claude-plugin'), 'plugin.json', manifest)
+  writeIfChanged(join(folder, 'hooks'), 'hooks.json', { hooks: hookRegistrations(executable) })
 }
 
 /** The `hooks` object of Claude Code's settings, with our executable called directly, without a shell. */
@@ -33,6 +32,7 @@ function writeIfChanged(folder: string, name: string, value: unknown): void {
   const path = join(folder, name)
   const text = `${JSON.stringify(value, null, 2)}\n`
   if (readText(path) === text) return
+  ensurePrivateFolder(folder)
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, text, { mode: 0o600 })
   renameSync(draft, path)

@@ -8,6 +8,7 @@ import { parseFlags } from '../config/flags.ts'
 import { commands } from './index.ts'
 import { route } from './route.ts'
 import { type Flags, resolveSettings } from './settings.ts'
+import { wrap } from './wrap.ts'
 
 /** Never rejects for what a person did: that is told on stderr and becomes the exit code. */
 export async function runCli(argv: readonly string[]): Promise<ChildEnd> {
@@ -39,7 +40,6 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
 }
 
 async function runClaude(args: readonly string[], flags: Flags): Promise<ChildEnd> {
-  const { wrap } = await import('./wrap.ts')
   const { end, line } = await wrap({ args, env: readEnvironment(), flags })
   if (line !== undefined) process.stderr.write(`claude-otel: ${line}\n`)
   return end

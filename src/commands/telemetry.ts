@@ -10,7 +10,7 @@ import type { ChildEnd } from '../claude/launch.ts'
 import type { Resolution } from '../config/config.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
-import { listRuns, type RunFolder, removeRunFolder, writeJsonFile } from '../session/run.ts'
+import { listRuns, type RunFolder, removeEmptyRun, removeRunFolder, writeJsonFile } from '../session/run.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { configForRun, type Flags, settingsEnvironment } from './settings.ts'
 
@@ -69,7 +69,7 @@ export class Telemetry {
     for (const timer of this.timers) clearTimeout(timer)
     log(`claude ended: ${JSON.stringify(exit)}`)
     if (this.pump === undefined && readdirSync(folder.spool).length === 0) {
-      removeRunFolder(folder)
+      this.entry === undefined ? removeEmptyRun(folder) : removeRunFolder(folder)
       return undefined
     }
     const ending = AbortSignal.timeout(config.exitTimeoutMs * exitShare)

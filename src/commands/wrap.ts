@@ -14,7 +14,7 @@ import { registerHooks } from '../claude/registration.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { wrappedRunName } from '../hook/run-folder.ts'
 import { rootRef } from '../session/root.ts'
-import { claimRun, createRunFolder, writeJsonFile } from '../session/run.ts'
+import { createOwnRun, writeJsonFile } from '../session/run.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { type Flags, resolveSettings } from './settings.ts'
 import { Telemetry, type WrappedRun } from './telemetry.ts'
@@ -65,8 +65,7 @@ function prepareRun(resolution: Resolution, { args, env, flags }: WrapOptions): 
   const startUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
   const runId = wrappedRunName(startUnixMicro, process.pid, crypto.randomUUID().slice(0, 8))
   ensurePrivateFolder(paths.root)
-  const folder = createRunFolder(join(paths.runs, runId))
-  if (!claimRun(folder)) throw new Error(`the folder of this run cannot be written: ${folder.path}`)
+  const folder = createOwnRun(join(paths.runs, runId))
   const takesOver = config.propagators.includes('tracecontext')
   const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
   const root = rootRef(runId, config.sampler, parent)

@@ -130,6 +130,7 @@ class RunPump implements Pump {
     try {
       this.take(true)
       this.record(exits().map((exit) => ({ k: 'exit', at: nowMicros(), ...exit })))
+      this.record(this.exitsOfGone())
     } catch (error) {
       // What could not be taken stays in the spool, and the run's folder with it.
       this.log(`last records not taken: ${describeError(error)}`)
@@ -166,12 +167,13 @@ class RunPump implements Pump {
   private take(isFinal: boolean): void {
     const until = isFinal ? Number.POSITIVE_INFINITY : nowMicros() - holdBackMicros
     const { folder } = this.options
-    const { records, broken } = readSpool(folder.spool, until, isFinal)
+    const { records, broken, waiting } = readSpool(folder.spool, until, isFinal)
     const fresh = records.filter((record) => !this.taken.has(record.from))
     const found: Entry[] = fresh.flatMap((record) => this.readRecord(record))
     const lines = this.transcripts.read()
-    const gone = this.openProcesses().filter((pid) => !this.isOurs(pid) && !isProcessAlive(pid))
-    const exits: Entry[] = gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
+    // A claude that is gone may have hooks whose records are still to be taken.
+    const isQuiet = waiting === 0 && found.length === 0
+    const exits = isQuiet ? this.exitsOfGone() : []
     const all = [...this.waiting, ...found, ...broken.map((record) => ({ k: 'broken' as const, ...record })), ...lines]
     this.waiting = all.filter(({ at }) => at > until)
     this.record([...all.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at), ...exits])
@@ -256,6 +258,12 @@ class RunPump implements Pump {
     if (this.repositories.get(session) === known) return []
     this.repositories.set(session, known)
     return [{ k: 'repository', at, session, attributes }]
+  }
+
+  /** Claudes that ran beside ours, as commands of its Bash tool: nobody else tells their end. */
+  private exitsOfGone(): Entry[] {
+    const gone = this.openProcesses().filter((pid) => !this.isOurs(pid) && !isProcessAlive(pid))
+    return gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
   }
 
   private isOurs(pid: number): boolean {

@@ -57,9 +57,26 @@ export function runFolderAt(path: string): RunFolder {
 /** Makes the folder and its spool, private. */
 export function createRunFolder(path: string): RunFolder {
   const folder = runFolderAt(path)
-  ensurePrivateFolder(folder.path)
   ensurePrivateFolder(folder.spool)
   return folder
+}
+
+/** Makes the folder of a run that has never been, and is its owner. */
+export function createOwnRun(path: string): RunFolder {
+  const folder = createRunFolder(path)
+  writeFileSync(join(path, 'owner'), ownerLine(), { mode: 0o600, flag: 'wx' })
+  return folder
+}
+
+function ownerLine(): string {
+  return `${process.pid} ${startTimeOf(process.pid)}\n`
+}
+
+/** Removes a folder in which nothing ever happened, which is quicker. */
+export function removeEmptyRun(folder: RunFolder): void {
+  releaseRun(folder)
+  rmdirSync(folder.spool)
+  rmdirSync(folder.path)
 }
 
 export function removeRunFolder(folder: RunFolder): void {
@@ -81,7 +98,7 @@ export function claimRun(folder: RunFolder): boolean {
   const owner = join(folder.path, 'owner')
   const mine = join(folder.path, `owner.${process.pid}`)
   try {
-    writeFileSync(mine, `${process.pid} ${startTimeOf(process.pid)}\n`, { mode: 0o600 })
+    writeFileSync(mine, ownerLine(), { mode: 0o600 })
     return tryLink(mine, owner) || (!isOwned(folder) && replaceOwner(folder, mine, owner))
   } catch {
     return false

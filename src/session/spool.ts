@@ -28,6 +28,8 @@ export interface BrokenRecord {
 export interface SpoolContent {
   readonly records: readonly SpoolRecord[]
   readonly broken: readonly BrokenRecord[]
+  /** How many files were left for later. */
+  readonly waiting: number
 }
 
 /** A hook writes its file in a millisecond; one that is incomplete for this long stays so. */
@@ -38,7 +40,8 @@ const lineFeed = 0x0a
 export function readSpool(folder: string, untilUnixMicro: number, isFinal: boolean): SpoolContent {
   const records: SpoolRecord[] = []
   const broken: BrokenRecord[] = []
-  for (const name of listFiles(folder)) {
+  const names = listFiles(folder)
+  for (const name of names) {
     const at = Number.parseInt(name, 10)
     if (at > untilUnixMicro) continue
     const path = join(folder, name)
@@ -53,7 +56,7 @@ export function readSpool(folder: string, untilUnixMicro: number, isFinal: boole
       })
     }
   }
-  return { records, broken }
+  return { records, broken, waiting: names.length - records.length - broken.length }
 }
 
 export function removeFromSpool(folder: string, names: readonly string[]): void {

@@ -20,9 +20,15 @@ export function createPreview(text: string, maxChars: number): Preview {
   if (maxChars === 0) return { text: '', bytes, truncated: text !== '' }
   const window = maxChars + lookaheadChars
   if (text.length <= window) return cut(redact(text), maxChars, bytes)
-  // A secret may be cut by the window's edge; where masking has shortened the text, its half must not move in.
-  const masked = redact(text.slice(0, window)).slice(0, -lookaheadChars)
-  return { ...cut(masked, maxChars, bytes), truncated: true }
+  return { ...cut(withoutLastWord(redact(text.slice(0, window))), maxChars, bytes), truncated: true }
+}
+
+/** The window's edge may have cut a secret; where masking has shortened the text, its half must not move into the preview. */
+function withoutLastWord(masked: string): string {
+  const longest = Math.max(0, masked.length - lookaheadChars)
+  let end = masked.length
+  while (end > longest && !/\s/.test(masked.charAt(end - 1))) end -= 1
+  return masked.slice(0, end)
 }
 
 /** Cuts at a character, not in the middle of a surrogate pair. */

@@ -1,6 +1,6 @@
 /** Where a hook's record goes, from the environment alone. */
 import { describe, expect, test } from 'bun:test'
-import { runFolder, stateFolder } from '../../src/hook/run-folder.ts'
+import { runFolder, stateFolder, wrapperOf } from '../../src/hook/run-folder.ts'
 
 describe('the state folder', () => {
   test.each([
@@ -38,5 +38,15 @@ describe('the run folder', () => {
 
   test('is none without a home', () => {
     expect(runFolder({ CLAUDE_PID: '7' }, 8)).toBeUndefined()
+  })
+})
+
+describe('the wrapper that a run is named after', () => {
+  test('is told by its process id', () => {
+    expect(wrapperOf('/own/runs/1795000000000000-4711-abcdef01')).toBe(4711)
+  })
+
+  test.each(['/own/runs/claude-7', '/own/runs/x', ''])('is nobody for %j', (run) => {
+    expect(wrapperOf(run) > 0).toBe(false)
   })
 })

@@ -81,7 +81,7 @@ export function fillSpool(folder: RunFolder, calls: readonly HookCall[]): void {
   mkdirSync(folder.spool, { recursive: true })
   for (const { at, pid, payload } of calls) {
     const body = JSON.stringify(payload)
-    const header = JSON.stringify({ v: 1, t: at, pid, as: 'test', n: Buffer.byteLength(body) })
+    const header = JSON.stringify({ v: 1, t: at, pid, as: 'test', n: body.length })
     writeFileSync(join(folder.spool, `${at}-${pid}`), `${header}\n${body}\n`)
   }
 }

@@ -16,7 +16,7 @@ beforeEach(() => {
 
 function record(payload: string | Uint8Array, more: object = {}): Buffer {
   const body = Buffer.from(payload)
-  const header = JSON.stringify({ v: 1, t: at, pid: 42, as: 'pre', n: body.length, ...more })
+  const header = JSON.stringify({ v: 1, t: at, pid: 42, as: 'pre', n: body.toString().length, ...more })
   return Buffer.concat([Buffer.from(`${header}\n`), body, Buffer.from('\n')])
 }
 
@@ -36,6 +36,7 @@ describe('a whole record', () => {
     expect(read()).toEqual({
       records: [{ from: `${at}-7`, at, pid: 42, traceparent: '00-a-b-01', payload }],
       broken: [],
+      waiting: 0,
     })
   })
 
@@ -62,7 +63,7 @@ describe('a record that is not whole', () => {
   test('is left alone while its hook may still be writing, wherever it breaks off', () => {
     for (let length = 0; length < whole.length; length++) {
       put(`${at}-7`, whole.subarray(0, length))
-      expect(read()).toEqual({ records: [], broken: [] })
+      expect(read()).toEqual({ records: [], broken: [], waiting: 1 })
     }
     put(`${at}-7`, whole)
     expect(read().records).toHaveLength(1)
@@ -115,7 +116,11 @@ describe('a file of somebody else', () => {
 
 describe('the spool', () => {
   test('that is not there holds nothing', () => {
-    expect(readSpool(join(folder, 'gone'), Number.POSITIVE_INFINITY, true)).toEqual({ records: [], broken: [] })
+    expect(readSpool(join(folder, 'gone'), Number.POSITIVE_INFINITY, true)).toEqual({
+      records: [],
+      broken: [],
+      waiting: 0,
+    })
   })
 
   test('loses what is removed and nothing else; what is gone already is no matter', () => {
