@@ -2,7 +2,8 @@
  * What claude-otel costs, measured on the compiled binary: every value is a ratio or a difference of medians
  * of programs that ran in turns in this process, so that a slow or busy machine slows both.
  */
-import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { readdirSync, rmSync } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { wrappedRunName } from '../src/hook/run-folder.ts'
@@ -36,6 +37,8 @@ const HOOK_COPIES = 3
 const HOOK_RUNS = 60
 const HOOK_PAYLOAD_BYTES = 2048
 const WRAPPER_RUNS = 40
+/** On a quiet machine: milliseconds are gated at that speed, or the gate would measure the machine. */
+const HELLO_MS = 3.6
 const SESSION_RUNS = 3
 const SESSION_TOOLS = 60
 const IDLE_MS = 2000
@@ -51,13 +54,18 @@ async function measureHook(effort: number): Promise<Measure[]> {
     const spool = join(runFolder, 'spool')
     await mkdir(spool, { recursive: true })
     const options = { stdin: payload(HOOK_PAYLOAD_BYTES), env: { ...cleanEnvironment(), CLAUDE_OTEL_RUN: runFolder } }
+    // As the pump does: a spool that nobody empties gets slower with every file.
+    let kept = 0
     const rounds = pairs.map(({ hook, hello }) =>
       inTurns(HOOK_RUNS * effort, {
-        hook: () => spawnTimed([hook, 'hook', 'pre'], options),
+        hook: () => {
+          const wallMs = spawnTimed([hook, 'hook', 'pre'], options)
+          kept += emptyFolder(spool)
+          return wallMs
+        },
         hello: () => spawnTimed([hello], options),
       }),
     )
-    const kept = (await readdir(spool)).length
     if (kept !== HOOK_COPIES * (HOOK_RUNS * effort + 1))
       throw new Error(`the spool holds ${kept} records: the hook did not work`)
     const times = { hook: rounds.flatMap(({ hook }) => hook), hello: rounds.flatMap(({ hello }) => hello) }
@@ -96,7 +104,20 @@ async function copyPrograms(folder: string): Promise<Pair[]> {
     await copyFile(built, hello)
     await copyFile(BINARY, hook)
   }
+  settleDisk()
   return pairs
+}
+
+/** Removes the files in it, and says how many there were. */
+function emptyFolder(folder: string): number {
+  const names = readdirSync(folder)
+  for (const name of names) rmSync(join(folder, name))
+  return names.length
+}
+
+/** Half a gigabyte on its way to the disk would slow whatever writes a file meanwhile. */
+function settleDisk(): void {
+  Bun.spawnSync(['sync'])
 }
 
 /** The wrapper around a program that ends at once. */
@@ -106,17 +127,23 @@ async function measureWrapper(effort: number): Promise<Measure[]> {
     const program = Bun.which('true')
     if (!program) throw new Error('there is no program `true` on the PATH')
     const env = { ...cleanEnvironment(), CLAUDE_OTEL_HOME: state, OTEL_EXPORTER_OTLP_ENDPOINT: NO_COLLECTOR }
+    settleDisk()
+    const [pair] = await copyPrograms(state)
+    if (pair === undefined) throw new Error('there is no copy of the programs to measure')
     const times = inTurns(WRAPPER_RUNS * effort, {
-      wrapped: () => spawnTimed([BINARY], { env: { ...env, CLAUDE_BIN: program } }),
+      wrapped: () => spawnTimed([pair.hook], { env: { ...env, CLAUDE_BIN: program } }),
       bare: () => spawnTimed([program], { env }),
+      hello: () => spawnTimed([pair.hello], { env }),
     })
+    const differenceMs = median(times.wrapped) - median(times.bare)
+    const speed = HELLO_MS / median(times.hello)
     return [
       {
         name: 'wrapper',
         title: 'Wrapper around `true` − `true`',
-        value: median(times.wrapped) - median(times.bare),
+        value: differenceMs * speed,
         unit: 'ms',
-        from: `${ms(median(times.wrapped))} − ${ms(median(times.bare))}, ${times.wrapped.length} runs each`,
+        from: `${ms(median(times.wrapped))} − ${ms(median(times.bare))} = ${ms(differenceMs)} where a compiled program that does nothing takes ${ms(median(times.hello))}, told for a machine where it takes ${ms(HELLO_MS)}; ${times.wrapped.length} runs each`,
       },
     ]
   } finally {

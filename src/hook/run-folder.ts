@@ -33,7 +33,7 @@ export function wrappedRunName(startUnixMicro: number, pid: number, random: stri
   return `${startUnixMicro}-${pid}-${random}`
 }
 
-/** Process id of the wrapper that began the run, by the folder's name; 0 for a run that nobody wrapped. */
+/** Process id of the wrapper that began the run, by the folder's name; NaN for a run that nobody wrapped. */
 export function wrapperOf(run: string): number {
-  return Number(/[\\/]\d+-(\d+)-\w+$/.exec(run)?.[1] ?? 0)
+  return Number(run.split('-').at(-2))
 }
