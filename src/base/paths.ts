@@ -1,5 +1,4 @@
 /** Where our files are. Everything below the state folder is private: folders 0700, files 0600. */
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { stateFolder } from '../hook/run-folder.ts'
 
@@ -35,11 +34,4 @@ export function configFilePath(env: Environment): string | undefined {
   if (env.XDG_CONFIG_HOME?.startsWith('/')) return join(env.XDG_CONFIG_HOME, 'claude-otel', 'config.json')
   if (env.APPDATA) return join(env.APPDATA, 'claude-otel', 'config.json')
   return env.HOME ? join(env.HOME, '.config', 'claude-otel', 'config.json') : undefined
-}
-
-/** Makes the folder and what is missing above it (0700). One that others may read is closed to them. */
-export function ensurePrivateFolder(path: string): string {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700)
-  return path
 }

@@ -4,9 +4,10 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensurePrivateFolder } from '../base/paths.ts'
+import { ensurePrivateFolder } from '../base/private-folder.ts'
 import { version } from '../base/version.ts'
 import { hookEvents } from './events.ts'
+import { pluginMark } from './registration.ts'
 
 /** Seconds; a hook takes milliseconds, and one that hangs must not hold claude up. */
 const hookTimeoutSeconds = 10
@@ -16,6 +17,7 @@ export function ensurePlugin(folder: string, executable: string): void {
   const manifest = { name: 'claude-otel', version, description: 'Records OpenTelemetry traces, logs and metrics.' }
   writeIfChanged(join(folder, '.claude-plugin'), 'plugin.json', manifest)
   writeIfChanged(join(folder, 'hooks'), 'hooks.json', { hooks: hookRegistrations(executable) })
+  writeFileSync(pluginMark(folder, executable), '{}\n', { mode: 0o600 })
 }
 
 /** The `hooks` object of Claude Code's settings, with our executable called directly, without a shell. */

@@ -32,7 +32,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   if (target.to === 'help') process.stdout.write((await import('./help.ts')).renderHelp())
   if (target.to === 'config') {
     const { renderConfig } = await import('./config.ts')
-    const resolution = resolveSettings(readEnvironment(), flags)
+    const resolution = await resolveSettings(readEnvironment(), flags)
     process.stdout.write(renderConfig(resolution))
     return { code: resolution.problems.length === 0 ? exitCodes.ok : exitCodes.config }
   }

@@ -20,7 +20,7 @@ export default defineOurCommand({
     const paths = resolveStatePaths(env)
     if (paths === undefined)
       throw new Failure('io', 'no home folder is known (HOME is not set)', 'set HOME or CLAUDE_OTEL_HOME')
-    const resolution = resolveSettings(env, data)
+    const resolution = await resolveSettings(env, data)
     const [problem] = resolution.problems
     if (problem !== undefined) throw problem
     const recovered = await recoverRuns({

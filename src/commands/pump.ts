@@ -22,12 +22,12 @@ export default defineOurCommand({
   async run({ args, data }) {
     const env = readEnvironment()
     const paths = resolveStatePaths(env)
-    const resolution = resolveSettings(env, data)
+    const resolution = await resolveSettings(env, data)
     if (paths === undefined || resolution.config.disabled) return
     const folder = createRunFolder(args.run)
     if (!claimRun(folder)) return
     const context = readRunContext(folder)
-    const config = configForRun(resolution, context)
+    const config = await configForRun(resolution, context)
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
     const log = config.debug ? createLog(paths.log) : noLog
     const pump = startPump({ folder, sessions: paths.sessions, config, entry, log })

@@ -1,25 +1,30 @@
 /** What every command begins with: the configuration from flags, environment and the user's file. */
-import { existsSync } from 'node:fs'
 import { configFilePath } from '../base/paths.ts'
-import { type Config, type Environment, type Resolution, readConfigFile, resolveConfig } from '../config/config.ts'
+import { type Config, type Environment, type Resolution, resolveConfig } from '../config/config.ts'
 import type { RunContext } from '../session/run.ts'
 
 export type Flags = Readonly<Record<string, string | true>>
 
-export function resolveSettings(env: Environment, flags: Flags): Resolution {
+export async function resolveSettings(env: Environment, flags: Flags): Promise<Resolution> {
   const path = configFilePath(env)
-  const file = path === undefined ? undefined : readConfigFile(path)
-  return resolveConfig({ env, flags, file, fileExists: existsSync })
+  const file =
+    path !== undefined && isThere(path) ? (await import('../config/file.ts')).readConfigFile(path) : undefined
+  return resolveConfig({ env, flags, file, fileExists: isThere })
 }
 
 /**
  * The configuration for a run that another process began: what the user says now about destinations, or else what that
  * process was told.
  */
-export function configForRun(now: Resolution, context: RunContext | undefined): Config {
+export async function configForRun(now: Resolution, context: RunContext | undefined): Promise<Config> {
   const isTold = now.settings.some(({ key, origin }) => isDestination(key) && origin !== 'default')
   if (isTold || context === undefined) return now.config
-  return resolveSettings({ ...context.env }, context.flags).config
+  return (await resolveSettings({ ...context.env }, context.flags)).config
+}
+
+/** Without `node:fs`. */
+function isThere(path: string): boolean {
+  return Bun.file(path).size > 0
 }
 
 function isDestination(key: string): boolean {

@@ -2,7 +2,6 @@
  * The telemetry beside a wrapped claude: begins when claude is started, loads the SDK while claude does the same with its own
  * things, and ends within a bound after claude has exited.
  */
-import { readdirSync } from 'node:fs'
 import type { Log } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
 import { sessionSource } from '../claude/arguments.ts'
@@ -10,14 +9,14 @@ import type { ChildEnd } from '../claude/launch.ts'
 import type { Resolution } from '../config/config.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
-import { listRuns, type RunFolder, removeEmptyRun, removeRunFolder, writeJsonFile } from '../session/run.ts'
+import type { RunFolder } from '../session/run.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { configForRun, type Flags, settingsEnvironment } from './settings.ts'
 
 export interface WrappedRun {
-  readonly folder: RunFolder
+  /** Path of the run's folder, which is made after claude was started. */
+  readonly folder: string
   readonly paths: StatePaths
-  readonly log: Log
   readonly runId: string
   readonly startUnixMicro: number
   /** The session span that claude's environment names. */
@@ -30,8 +29,14 @@ export interface WrappedRun {
   readonly args: readonly string[]
 }
 
-/** Claude needs a few hundred milliseconds until its first hook; what ends sooner never pays for the SDK. */
-const contextDelayMs = 20
+interface PreparedRun {
+  readonly folder: RunFolder
+  readonly entry: RunEntry
+  readonly log: Log
+}
+
+/** Claude needs a few hundred milliseconds until its first hook; what ends sooner pays for nothing of this. */
+const prepareDelayMs = 5
 const pumpDelayMs = 100
 /** Runs that others left behind are taken up when this one has got going, or else when it is done. */
 const recoveryDelayMs = 1000
@@ -41,7 +46,7 @@ const exitShare = 0.9
 export class Telemetry {
   private readonly ending = new AbortController()
   private readonly timers: readonly ReturnType<typeof setTimeout>[]
-  private entry: Promise<RunEntry> | undefined
+  private prepared: Promise<PreparedRun> | undefined
   private pump: Promise<Pump> | undefined
   private recovery: Promise<unknown> | undefined
 
@@ -50,7 +55,7 @@ export class Telemetry {
     private readonly pid: number,
   ) {
     const steps: [() => Promise<unknown>, number][] = [
-      [() => this.introduce(), contextDelayMs],
+      [() => this.prepare(), prepareDelayMs],
       [() => this.start(), pumpDelayMs],
       [() => this.recover(), recoveryDelayMs],
     ]
@@ -64,12 +69,15 @@ export class Telemetry {
 
   /** What to tell the user, if anything was not delivered (or diagnostics are on). */
   async finish(exit: ChildEnd): Promise<string | undefined> {
-    const { folder, resolution, paths, log } = this.run
+    const { resolution, paths, folder: path } = this.run
     const { config } = resolution
     for (const timer of this.timers) clearTimeout(timer)
+    if (this.prepared === undefined && Bun.file(path).size === 0) return undefined
+    const { folder, log } = await this.prepare()
     log(`claude ended: ${JSON.stringify(exit)}`)
-    if (this.pump === undefined && readdirSync(folder.spool).length === 0) {
-      this.entry === undefined ? removeEmptyRun(folder) : removeRunFolder(folder)
+    const { hasRecords, removeRunFolder } = await import('../session/run.ts')
+    if (this.pump === undefined && !hasRecords(folder)) {
+      removeRunFolder(folder)
       return undefined
     }
     const ending = AbortSignal.timeout(config.exitTimeoutMs * exitShare)
@@ -79,24 +87,30 @@ export class Telemetry {
     if (report.settled) await this.recover()
     else this.ending.abort()
     const { renderOutcome } = await import('./outcome.ts')
-    return renderOutcome(report, folder.path, config.debug ? { log: paths.log, signals: config.file } : undefined)
+    return renderOutcome(report, path, config.debug ? { log: paths.log, signals: config.file } : undefined)
   }
 
-  /** Writes down what a process needs that takes this run over. */
-  private introduce(): Promise<RunEntry> {
-    this.entry ??= this.createEntry()
-    return this.entry
+  private prepare(): Promise<PreparedRun> {
+    this.prepared ??= this.makeFolder()
+    return this.prepared
   }
 
-  private async createEntry(): Promise<RunEntry> {
-    const { createRunEntry } = await import('../session/begin.ts')
-    const { folder, runId, startUnixMicro, root, parent, resolution, env, flags, log } = this.run
+  /** Makes the run's folder, and writes down what a process needs that takes the run over. */
+  private async makeFolder(): Promise<PreparedRun> {
+    const [{ createOwnRun, writeJsonFile }, { createRunEntry }, { createLog, noLog }] = await Promise.all([
+      import('../session/run.ts'),
+      import('../session/begin.ts'),
+      import('../base/log.ts'),
+    ])
+    const { paths, runId, startUnixMicro, root, parent, resolution, env, flags, args } = this.run
+    const folder = createOwnRun(this.run.folder, paths.root)
+    const log = resolution.config.debug ? createLog(paths.log) : noLog
     const begun = createRunEntry(resolution.config, runId, startUnixMicro)
-    const wrapped = { root, pid: this.pid, source: sessionSource(this.run.args) }
+    const wrapped = { root, pid: this.pid, source: sessionSource(args) }
     const entry: RunEntry = { ...begun, wrapped, ...(parent === undefined ? {} : { parent }) }
     writeJsonFile(folder.context, { entry, env: settingsEnvironment(env), flags })
     log(`process ${this.pid} is claude, its run ${folder.path}`)
-    return entry
+    return { folder, entry, log }
   }
 
   private start(): Promise<Pump> {
@@ -105,9 +119,8 @@ export class Telemetry {
   }
 
   private async openPump(): Promise<Pump> {
-    const [{ startPump }, entry] = await Promise.all([import('../session/pump.ts'), this.introduce()])
-    const { folder, paths, resolution, log } = this.run
-    return startPump({ folder, sessions: paths.sessions, config: resolution.config, entry, log })
+    const [{ startPump }, { folder, entry, log }] = await Promise.all([import('../session/pump.ts'), this.prepare()])
+    return startPump({ folder, sessions: this.run.paths.sessions, config: this.run.resolution.config, entry, log })
   }
 
   /** Others' runs, in the time that there is; where the first cannot be delivered, the rest is not tried. */
@@ -118,7 +131,8 @@ export class Telemetry {
 
   private async recoverOthers(): Promise<void> {
     const { resolution, paths, folder } = this.run
-    if (!listRuns(paths.runs).some(({ path }) => path !== folder.path)) return
+    const { listRuns } = await import('../session/run.ts')
+    if (!listRuns(paths.runs).some(({ path }) => path !== folder)) return
     const { recoverRuns } = await import('../session/recover.ts')
     await recoverRuns({
       runs: paths.runs,

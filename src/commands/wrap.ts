@@ -1,11 +1,12 @@
 /**
  * The wrapper: claude on the user's terminal, as it would run alone, and telemetry beside it. Whatever is wrong with the
  * telemetry, claude runs; what there is to say about it is one line on stderr after claude has exited.
+ *
+ * Everything that this file loads is loaded before claude starts, so it is little, and none of it needs `node:fs`.
  */
 import { join } from 'node:path'
 import { describeError } from '../base/errors.ts'
-import { createLog, noLog } from '../base/log.ts'
-import { ensurePrivateFolder, resolveStatePaths } from '../base/paths.ts'
+import { resolveStatePaths } from '../base/paths.ts'
 import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
 import { childEnvironment } from '../claude/environment.ts'
@@ -14,7 +15,6 @@ import { registerHooks } from '../claude/registration.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { wrappedRunName } from '../hook/run-folder.ts'
 import { rootRef } from '../session/root.ts'
-import { createOwnRun, writeJsonFile } from '../session/run.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { type Flags, resolveSettings } from './settings.ts'
 import { Telemetry, type WrappedRun } from './telemetry.ts'
@@ -32,13 +32,14 @@ export interface WrapEnd {
 }
 
 /** Fails, before anything was started, only when there is no claude to run. */
-export async function wrap({ args, env, flags }: WrapOptions): Promise<WrapEnd> {
+export async function wrap(options: WrapOptions): Promise<WrapEnd> {
+  const { args, env, flags } = options
   const claude = findClaude(env, process.execPath)
   const plain = async (line?: string): Promise<WrapEnd> => {
     const end = await startChild([claude, ...args], { ...env }).ended
     return line === undefined ? { end } : { end, line }
   }
-  const resolution = resolveSettings(env, flags)
+  const resolution = await resolveSettings(env, flags)
   if (resolution.config.disabled || !startsSession(args)) return plain()
   const [problem] = resolution.problems
   if (problem !== undefined) {
@@ -48,36 +49,32 @@ export async function wrap({ args, env, flags }: WrapOptions): Promise<WrapEnd> 
   let run: WrappedRun
   let registered: readonly string[]
   try {
-    run = prepareRun(resolution, { args, env, flags })
-    registered = register(run)
+    run = planRun(resolution, options)
+    registered = await registerHooks({
+      args,
+      plugin: run.paths.plugin,
+      executable: process.execPath,
+      folder: run.folder,
+    })
   } catch (error) {
     return plain(`telemetry was off: ${describeError(error)}`)
   }
   const handsOn = resolution.config.propagators.includes('tracecontext')
-  const childEnv = childEnvironment(env, run.folder.path, handsOn ? run.root : undefined)
+  const childEnv = childEnvironment(env, run.folder, handsOn ? run.root : undefined)
   return attend(startChild([claude, ...registered], childEnv), run)
 }
 
-function prepareRun(resolution: Resolution, { args, env, flags }: WrapOptions): WrappedRun {
+/** What claude's environment has to say of the run; its folder is made while claude starts. */
+function planRun(resolution: Resolution, { args, env, flags }: WrapOptions): WrappedRun {
   const { config } = resolution
   const paths = resolveStatePaths(env)
   if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
   const startUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
   const runId = wrappedRunName(startUnixMicro, process.pid, crypto.randomUUID().slice(0, 8))
-  ensurePrivateFolder(paths.root)
-  const folder = createOwnRun(join(paths.runs, runId))
   const takesOver = config.propagators.includes('tracecontext')
   const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
   const root = rootRef(runId, config.sampler, parent)
-  const log = config.debug ? createLog(paths.log) : noLog
-  return { folder, paths, log, runId, startUnixMicro, root, parent, resolution, env, flags, args }
-}
-
-/** Claude's arguments with our hooks in them. */
-function register({ args, paths, folder }: WrappedRun): readonly string[] {
-  const { args: registered, file } = registerHooks(args, paths.plugin, process.execPath, folder.path)
-  if (file !== undefined) writeJsonFile(file.path, file.settings)
-  return registered
+  return { folder: join(paths.runs, runId), paths, runId, startUnixMicro, root, parent, resolution, env, flags, args }
 }
 
 async function attend(child: Child, run: WrappedRun): Promise<WrapEnd> {
@@ -87,6 +84,6 @@ async function attend(child: Child, run: WrappedRun): Promise<WrapEnd> {
     const line = await telemetry.finish(end)
     return line === undefined ? { end } : { end, line }
   } catch (error) {
-    return { end, line: `telemetry failed: ${describeError(error)}; records are kept in ${run.folder.path}` }
+    return { end, line: `telemetry failed: ${describeError(error)}; records may be left in ${run.folder}` }
   }
 }

@@ -3,15 +3,13 @@
  * calls it reads the environment and the file. All that is wrong is reported at once, as Failures that name the mend.
  */
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describeError, Failure } from '../base/errors.ts'
+import type { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import type { SdkSettings } from '../telemetry/provider.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { otlpTarget } from './endpoint.ts'
-import { isObject } from './kinds.ts'
 import { signalTypes } from './settings.ts'
 import {
   type ConfigSources,
@@ -19,7 +17,6 @@ import {
   Report,
   type ResolvedSetting,
   resolveValues,
-  type UserFile,
   type Values,
 } from './values.ts'
 
@@ -103,31 +100,6 @@ export function resolveConfig(sources: ConfigSources): Resolution {
     problems: report.problems,
     notes: report.notes,
   }
-}
-
-/** Reads JSON with comments. `undefined` when there is no such file; a broken one comes back with its problem. */
-export function readConfigFile(path: string): UserFile | undefined {
-  const broken = (message: string, hint: string): UserFile => ({
-    path,
-    content: {},
-    problems: [new Failure('config', `${path} ${message}`, hint)],
-  })
-  try {
-    const content: unknown = Bun.JSONC.parse(readFileSync(path, 'utf8'))
-    if (isObject(content)) return { path, content, problems: [] }
-    return broken('is not a JSON object', 'write settings as {"export": {"endpoint": "http://localhost:4317"}}')
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    const isSyntax = error instanceof SyntaxError
-    return broken(
-      `cannot be read: ${describeError(error)}`,
-      isSyntax ? 'mend the JSON; comments and trailing commas are allowed' : 'make it readable, or remove it',
-    )
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
 }
 
 function assemble(values: Values, sources: ConfigSources, report: Report): Config {

@@ -25,10 +25,11 @@ export async function stampHook(): Promise<void> {
   const pid = Number(env.CLAUDE_PID) || process.ppid
   const parent = env.TRACEPARENT === undefined ? '' : `,"tp":${JSON.stringify(env.TRACEPARENT)}`
   const header = `{"v":1,"t":${timeUnixMicro},"pid":${pid},"n":${payload.length}${parent}}`
+  const isAttended = isAlive(wrapperOf(run))
   // A wrapped run that is over has no folder any more, and must not get a new one from a late hook.
-  const createPath = env[runVariable] === undefined
+  const createPath = isAttended || env[runVariable] === undefined
   await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, `${header}\n${payload}\n`, { createPath })
-  if (!isAlive(wrapperOf(run)) && !isAlive(await readOwner(run))) startPump(run)
+  if (!isAttended && !isAlive(await readOwner(run))) startPump(run)
 }
 
 /** Whoever empties the spool writes its process id into `owner`; nobody does for a claude that was not wrapped. */

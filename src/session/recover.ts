@@ -2,8 +2,10 @@
  * Runs that somebody left behind: killed, or gone while the collector was away. Each is taken over, what is open in it is
  * closed at its last known time, and everything is delivered.
  */
+
 import type { Config } from '../config/config.ts'
 import type { Acks, DeliveryReport } from '../export/delivery.ts'
+import { wrapperOf } from '../hook/run-folder.ts'
 import { createRunEntry } from './begin.ts'
 import type { RunEntry } from './entries.ts'
 import { startPump } from './pump.ts'
@@ -17,13 +19,14 @@ import {
   readJsonFile,
   readRunContext,
   releaseRun,
+  removeRunFolder,
 } from './run.ts'
 
 export interface RecoverOptions {
   readonly runs: string
   readonly sessions: string
   /** Where a run's signals go: its own destination, unless the user names one now. */
-  configFor(context: RunContext | undefined): Config
+  configFor(context: RunContext | undefined): Promise<Config>
   readonly deadline: AbortSignal
   /** After the first run that could not be delivered the others would fail in the same way. */
   readonly stopAtFailure: boolean
@@ -65,10 +68,15 @@ function settledCount(folder: RunFolder): number {
 
 async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<DeliveryReport | undefined> {
   const context = readRunContext(folder)
+  if (context === undefined && wrapperOf(folder.path) > 0) {
+    // A hook that came after the end of its run has made the folder anew; the run itself is delivered.
+    if (!isProcessAlive(wrapperOf(folder.path))) removeRunFolder(folder)
+    return undefined
+  }
   const wrapped = context?.entry.wrapped?.pid
   if (isOwned(folder) || (wrapped !== undefined && isProcessAlive(wrapped)) || !claimRun(folder)) return undefined
   try {
-    const config = options.configFor(context)
+    const config = await options.configFor(context)
     const pump = startPump({ folder, sessions: options.sessions, config, entry: context?.entry ?? unknownRun(config) })
     const dead = (): number[] => pump.openProcesses().filter((pid) => !isProcessAlive(pid))
     return await pump.close(() => dead().map((pid) => ({ pid })), options.deadline)

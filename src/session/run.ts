@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { ensurePrivateFolder } from '../base/paths.ts'
+import { ensurePrivateFolder } from '../base/private-folder.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { RunEntry } from './entries.ts'
@@ -61,22 +61,20 @@ export function createRunFolder(path: string): RunFolder {
   return folder
 }
 
-/** Makes the folder of a run that has never been, and is its owner. */
-export function createOwnRun(path: string): RunFolder {
+/** Makes the folder of a run that has never been, below the state folder, and is its owner. */
+export function createOwnRun(path: string, root: string): RunFolder {
+  ensurePrivateFolder(root)
   const folder = createRunFolder(path)
-  writeFileSync(join(path, 'owner'), ownerLine(), { mode: 0o600, flag: 'wx' })
+  writeFileSync(join(path, 'owner'), ownerLine(), { mode: 0o600 })
   return folder
+}
+
+export function hasRecords(folder: RunFolder): boolean {
+  return listFolder(folder.spool).length > 0
 }
 
 function ownerLine(): string {
   return `${process.pid} ${startTimeOf(process.pid)}\n`
-}
-
-/** Removes a folder in which nothing ever happened, which is quicker. */
-export function removeEmptyRun(folder: RunFolder): void {
-  releaseRun(folder)
-  rmdirSync(folder.spool)
-  rmdirSync(folder.path)
 }
 
 export function removeRunFolder(folder: RunFolder): void {

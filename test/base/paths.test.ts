@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { configFilePath, ensurePrivateFolder, resolveStatePaths } from '../../src/base/paths.ts'
+import { configFilePath, resolveStatePaths } from '../../src/base/paths.ts'
+import { ensurePrivateFolder } from '../../src/base/private-folder.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-paths-'))
 afterAll(() => rmSync(root, { recursive: true }))

@@ -2,7 +2,8 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ConfigSources, type Environment, readConfigFile, resolveConfig } from '../../src/config/config.ts'
+import { type ConfigSources, type Environment, resolveConfig } from '../../src/config/config.ts'
+import { readConfigFile } from '../../src/config/file.ts'
 import { settingKeys, settings, variablesOf } from '../../src/config/settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'claude-otel-config-'))

@@ -48,7 +48,7 @@ const recover = (
   recoverRuns({
     runs: join(home, 'runs'),
     sessions: join(home, 'sessions'),
-    configFor,
+    configFor: async (context) => configFor(context),
     deadline: AbortSignal.timeout(10_000),
     stopAtFailure: false,
     ...more,
