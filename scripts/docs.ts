@@ -54,7 +54,7 @@ const tables: Readonly<Record<string, () => string>> = {
 }
 
 const runs = {
-  sync: 'synchronous: claude may be about to exit',
+  sync: 'synchronous: it begins or ends a turn or a session',
   async: 'asynchronous: claude does not wait',
   never: 'not registered; understood when somebody else registered it',
 } as const

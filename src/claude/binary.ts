@@ -67,6 +67,7 @@ function identify(path: string): number | undefined {
   return Bun.file(path).size || undefined
 }
 
+/** Asked only when claude cannot be run: time does not matter then. */
 function isFile(path: string): boolean {
-  return Bun.file(path).size > 0 && Bun.file(`${path}/.`).size === 0
+  return process.getBuiltinModule('node:fs').statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }

@@ -6,7 +6,7 @@ import { createPreview, type Preview } from '../telemetry/preview.ts'
 import { redact } from '../telemetry/redact.ts'
 import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall, type ToolResponse } from './tool-call.ts'
-import { promptSource } from './transcript.ts'
+import { promptSource } from './transcript-lines.ts'
 
 export interface BatchedCall extends ToolCall {
   readonly response: Preview

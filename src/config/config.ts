@@ -166,7 +166,9 @@ function limits(values: Values): Config['limits'] {
 }
 
 function signalConfig(signal: SignalType, values: Values, sources: ConfigSources, report: Report): SignalConfig {
-  const exporters = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
+  const named = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
+  // Who asks for diagnostics can read what was to be sent, also when sending fails.
+  const exporters = values.get('debug') && !named.includes('file') ? [...named, 'file' as const] : named
   // What is not used cannot be wrong.
   const findings = exporters.includes('otlp') ? report : new Report()
   const fileExists = sources.fileExists ?? (() => true)

@@ -4,13 +4,13 @@
  * next, with a status read from what is known of them, above all from their result in the transcript.
  */
 import type { BatchedCall, HookDetail } from '../claude/events.ts'
-import type { ToolCall, ToolResponse } from '../claude/tool-call.ts'
+import type { ToolCall } from '../claude/tool-call.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
-import type { AttributeName, AttributeSet } from '../telemetry/attributes.ts'
-import type { AttributeValue, SpanEvent, SpanRef } from '../telemetry/signal.ts'
-import type { Summary } from '../telemetry/summary.ts'
+import type { AttributeSet } from '../telemetry/attributes.ts'
+import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import type { Invocation } from './invocations.ts'
+import { callAttributes, inputAttributes, permissionEvents, responseAttributes } from './tool-attributes.ts'
 
 export type ToolStatus = 'success' | 'error' | 'denied' | 'interrupted' | 'timeout' | 'abandoned'
 type ToolResult = Extract<TranscriptDetail, { type: 'tool-result' }>
@@ -214,9 +214,9 @@ export class ToolCalls {
     })
   }
 
-  private logStart({ tool, ref, startUnixMicro, ...call }: OpenCall): void {
-    const attributes = callAttributes({ tool, ref, startUnixMicro, ...call })
-    this.emitter.log('claude.tool.start', startUnixMicro, ref, attributes, `${tool.name}: ${tool.input.text}`)
+  private logStart(call: OpenCall): void {
+    const { tool, ref, startUnixMicro } = call
+    this.emitter.log('claude.tool.start', startUnixMicro, ref, callAttributes(call), `${tool.name}: ${tool.input.text}`)
   }
 
   private close(call: OpenCall, closing: Closing): void {
@@ -261,7 +261,7 @@ export class ToolCalls {
       startUnixMicro: call.startUnixMicro,
       endUnixMicro,
       attributes,
-      events: permissionEvents(call, endUnixMicro - durationMs * 1000, wasDenied, endUnixMicro),
+      events: permissionEvents(call.askedUnixMicro, endUnixMicro - durationMs * 1000, wasDenied, endUnixMicro),
       ...(error === undefined ? {} : { error }),
     })
     this.logEnd(call, closing, attributes, endUnixMicro, endUnixMicro - durationMs * 1000)
@@ -338,53 +338,4 @@ function verdict(call: OpenCall, fallback: ToolStatus): ToolStatus {
   if (batched.refused) return 'error'
   // Without a transcript: a call that was batched without a Post hook may not have run.
   return call.askedUnixMicro !== undefined || /permission|denied/i.test(batched.response.text) ? 'denied' : 'success'
-}
-
-function callAttributes({ tool, useId, invocation }: OpenCall): AttributeSet {
-  return {
-    'gen_ai.operation.name': 'execute_tool',
-    'tool.name': tool.name,
-    'gen_ai.tool.name': tool.name,
-    'gen_ai.tool.type': 'function',
-    'tool.use_id': useId,
-    'gen_ai.tool.call.id': useId,
-    'gen_ai.agent.name': invocation.agentName,
-    'gen_ai.agent.id': invocation.agentId,
-    'prompt.id': invocation.promptId,
-    'input.summary': tool.input.text,
-    'mcp.server.name': tool.mcpServer,
-    'mcp.method.name': tool.mcpServer === undefined ? undefined : 'tools/call',
-  }
-}
-
-function inputAttributes(input: Summary): AttributeSet {
-  return { ...fieldAttributes('tool.input.', input), 'input.bytes': input.bytes, 'input.truncated': input.truncated }
-}
-
-function responseAttributes({ summary, stdoutBytes, stderrBytes }: ToolResponse): AttributeSet {
-  const whole = Object.keys(summary.fields).length === 0 && summary.text !== '' ? summary.text : undefined
-  return {
-    ...fieldAttributes('tool.response.', summary),
-    ...(whole === undefined ? {} : { 'tool.response.text': whole }),
-    stdout_bytes: stdoutBytes,
-    stderr_bytes: stderrBytes,
-    response_bytes: summary.bytes,
-    'response.truncated': summary.truncated,
-  }
-}
-
-function fieldAttributes(prefix: 'tool.input.' | 'tool.response.', summary: Summary): AttributeSet {
-  const entries = Object.entries(summary.fields).map(([key, value]) => [`${prefix}${key}`, value] as const)
-  return Object.fromEntries(entries) as { [Name in AttributeName]?: AttributeValue }
-}
-
-function permissionEvents(call: OpenCall, began: number, denied: boolean, ended: number): SpanEvent[] {
-  const asked = call.askedUnixMicro
-  if (asked === undefined) return []
-  return [
-    { name: 'permission.asked', timeUnixMicro: asked, attributes: {} },
-    denied
-      ? { name: 'permission.denied', timeUnixMicro: ended, attributes: {} }
-      : { name: 'permission.granted', timeUnixMicro: Math.max(began, asked), attributes: {} },
-  ]
 }

@@ -1,0 +1,245 @@
+/**
+ * What the lines of a transcript say. A line's meaning takes from those before it: the prompt that it belongs to, the model, the
+ * time since which a request can have run.
+ */
+import { createPreview } from '../telemetry/preview.ts'
+import { isRecord } from '../telemetry/summary.ts'
+import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
+import type { CostState, TranscriptDetail, TranscriptFact, TranscriptOptions, Usage } from './transcript.ts'
+
+export type Line = Readonly<Record<string, unknown>>
+
+/** Keeps what a line's meaning takes from the lines before it: the prompt, the model, the last time. */
+export class LineParser {
+  private promptId: string | undefined
+  private model: string | undefined
+  private version: string | undefined
+  private lastUnixMicro: number
+  private isFresh = false
+  private copiedFrom: string | undefined
+  private costBefore: CostState | undefined
+
+  constructor(private readonly options: TranscriptOptions) {
+    this.lastUnixMicro = options.sinceUnixMicro
+  }
+
+  parse(text: string, offset: number): TranscriptFact[] {
+    const line = parseLine(text)
+    if (line === undefined) return []
+    const time = typeof line.timestamp === 'string' ? Date.parse(line.timestamp) * 1000 : Number.NaN
+    const isOld = time < this.options.sinceUnixMicro
+    const details = [...this.begin(!Number.isNaN(time) && !isOld)]
+    if (typeof line.version === 'string') this.version = line.version
+    if (typeof line.promptId === 'string') this.promptId = line.promptId
+    details.push(...this.copied(line), ...(isOld ? [] : this.details(line)))
+    const timeUnixMicro = Number.isNaN(time) ? this.lastUnixMicro : time
+    // A failed attempt and a block of the same message do not begin a request.
+    const begins = line.type !== 'assistant' && line.subtype !== 'api_error'
+    if (!isOld && begins) this.lastUnixMicro = timeUnixMicro
+    return details.map((detail) => ({
+      timeUnixMicro,
+      ...(this.promptId === undefined ? {} : { promptId: this.promptId }),
+      ...(this.version === undefined ? {} : { claudeVersion: this.version }),
+      offset,
+      detail,
+    }))
+  }
+
+  /** The first line of this run: what the session had cost before is known now. */
+  private *begin(isFresh: boolean): Generator<TranscriptDetail> {
+    if (!isFresh || this.isFresh) return
+    this.isFresh = true
+    if (this.costBefore !== undefined) yield { type: 'cost', before: true, cost: this.costBefore }
+  }
+
+  private *copied(line: Line): Generator<TranscriptDetail> {
+    const from = line.requestSessionId
+    if (typeof from !== 'string' || from === line.sessionId || from === this.copiedFrom) return
+    this.copiedFrom = from
+    yield { type: 'copied', fromSessionId: from }
+  }
+
+  private *details(line: Line): Generator<TranscriptDetail> {
+    if (line.type === 'assistant') yield* this.assistant(line)
+    if (line.type === 'user') yield* this.user(line)
+    if (line.type === 'system') yield* this.system(line)
+    if (line.type === 'cost-state') {
+      if (this.isFresh) yield { type: 'cost', before: false, cost: readCost(line) }
+      else this.costBefore = readCost(line)
+    }
+    const attachment = record(line.attachment)
+    const model = attachment.type === 'model' ? record(attachment.identity).modelId : undefined
+    if (typeof model === 'string') this.model = model
+  }
+
+  private *assistant(line: Line): Generator<TranscriptDetail> {
+    const message = record(line.message)
+    const text = textOf(message.content)
+    if (line.isApiErrorMessage === true) {
+      yield {
+        type: 'api-failure',
+        error: string(line.error) ?? string(line.apiErrorType) ?? 'unknown',
+        ...(typeof line.apiErrorStatus === 'number' ? { status: line.apiErrorStatus } : {}),
+        ...(this.model === undefined ? {} : { model: this.model }),
+        message: createPreview(text, this.options.maxChars),
+        startUnixMicro: this.requestStart(line),
+      }
+      return
+    }
+    const id = string(message.id)
+    const model = string(message.model)
+    if (id === undefined || model === undefined || model === '<synthetic>') return
+    this.model = model
+    const usage = record(message.usage)
+    yield {
+      type: 'message',
+      messageId: id,
+      ...optional('requestId', line.requestId),
+      model,
+      ...optional('requestedModel', line.requestedModel),
+      usage: {
+        input: number(usage.input_tokens),
+        output: number(usage.output_tokens),
+        cacheRead: number(usage.cache_read_input_tokens),
+        cacheCreation: number(usage.cache_creation_input_tokens),
+        thinking: number(record(usage.output_tokens_details).thinking_tokens),
+      },
+      ...optional('stopReason', message.stop_reason),
+      startUnixMicro: this.requestStart(line),
+      ...(text === '' ? {} : { text: createPreview(text, this.options.maxChars) }),
+      ...this.toolUses(message.content),
+      ...optional('effort', line.effort),
+      ...optional('speed', usage.speed),
+    }
+  }
+
+  /** Some lines are stamped ahead of their time; no request begins after its answer. */
+  private requestStart({ timestamp }: Line): number {
+    return typeof timestamp === 'string'
+      ? Math.min(this.lastUnixMicro, Date.parse(timestamp) * 1000)
+      : this.lastUnixMicro
+  }
+
+  private toolUses(content: unknown): { readonly tools?: readonly ToolCall[] } {
+    const blocks = Array.isArray(content) ? content.filter(isRecord) : []
+    const tools = blocks.flatMap(({ type, id, name, input }) => {
+      if (type !== 'tool_use' || typeof id !== 'string' || typeof name !== 'string') return []
+      return [createToolCall({ name, useId: id, input }, this.options.maxChars)]
+    })
+    return tools.length === 0 ? {} : { tools }
+  }
+
+  private *user(line: Line): Generator<TranscriptDetail> {
+    const content = record(line.message).content
+    const blocks = Array.isArray(content) ? content.filter(isRecord) : []
+    for (const block of blocks) if (block.type === 'tool_result') yield* this.toolResult(block, line)
+    if (blocks.some((block) => block.type === 'tool_result')) return
+    const text = textOf(content)
+    if (text.startsWith('[Request interrupted by user')) {
+      yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
+    } else if (isPrompt(line, text)) {
+      yield { type: 'prompt', prompt: createPreview(text, this.options.maxChars), source: promptSource(text) }
+    }
+  }
+
+  private *toolResult(block: Line, line: Line): Generator<TranscriptDetail> {
+    const useId = string(block.tool_use_id)
+    if (useId === undefined) return
+    const isError = block.is_error === true
+    const text = isError ? textOf(block.content) : ''
+    const rejected = string(record(line.permissionDecision).decision) === 'reject' ? 'rejected' : undefined
+    yield {
+      type: 'tool-result',
+      useId,
+      isError,
+      ...optional('denial', line.toolDenialKind ?? rejected),
+      message: createPreview(text, this.options.maxChars),
+      refused: isRefusal(text),
+      response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.options.maxChars),
+    }
+  }
+
+  private *system(line: Line): Generator<TranscriptDetail> {
+    if (line.subtype === 'api_error') {
+      const error = record(line.error)
+      yield {
+        type: 'api-retry',
+        ...(typeof error.status === 'number' ? { status: error.status } : {}),
+        message: createPreview(string(error.formatted) ?? string(error.message) ?? '', this.options.maxChars),
+        attempt: number(line.retryAttempt),
+        retryInMs: number(line.retryInMs),
+      }
+    }
+    if (line.subtype === 'compact_boundary') {
+      const data = record(line.compactMetadata)
+      yield {
+        type: 'compaction',
+        trigger: string(data.trigger) ?? 'unknown',
+        preTokens: number(data.preTokens),
+        ...(typeof data.postTokens === 'number' ? { postTokens: data.postTokens } : {}),
+        durationMs: number(data.durationMs),
+      }
+    }
+  }
+}
+
+/** A person's prompt, or a finished task's: not what Claude Code writes down of its own commands and summaries. */
+function isPrompt(line: Line, text: string): boolean {
+  if (line.isMeta === true || line.isCompactSummary === true || line.promptId === undefined || text === '') return false
+  return !/^<(?:command-|local-command|bash-)/.test(text)
+}
+
+/** A finished background task speaks through a prompt that no person wrote. */
+export function promptSource(text: string): string {
+  return text.startsWith('<task-notification>') ? 'task_notification' : 'user'
+}
+
+export function readCost(line: Line): CostState {
+  const models = Object.entries(record(line.modelUsage)).map(([model, value]) => {
+    const data = record(value)
+    const usage: Usage = {
+      input: number(data.inputTokens),
+      output: number(data.outputTokens),
+      cacheRead: number(data.cacheReadInputTokens),
+      cacheCreation: number(data.cacheCreationInputTokens),
+      thinking: number(data.thinkingTokens),
+    }
+    return [model, { usage, usd: number(data.costUSD) }] as const
+  })
+  return { totalUsd: number(line.totalCostUSD), models: Object.fromEntries(models) }
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) return ''
+  return content
+    .filter(isRecord)
+    .map((block) => string(block.text) ?? '')
+    .filter((text) => text !== '')
+    .join('\n')
+}
+
+export function parseLine(text: string): Line | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function record(value: unknown): Line {
+  return isRecord(value) ? value : {}
+}
+
+function string(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
+
+function optional<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+  return (typeof value === 'string' ? { [key]: value } : {}) as { readonly [P in K]?: string }
+}
