@@ -15,7 +15,7 @@ export type Route =
 export function route(args: readonly string[]): Route {
   const [first, ...rest] = args
   if (first === '--') return { to: 'claude', args: rest }
-  if (first === '--help' || first === '-h') return { to: 'help' }
+  if (first === '--help') return { to: 'help' }
   if (first === '--version') return { to: 'version' }
   if (first === '--config') return { to: 'config' }
   const name = commandNames.find((command) => command === first)

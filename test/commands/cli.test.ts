@@ -42,7 +42,7 @@ describe('what is asked of us', () => {
     expect(await cli(['--version'])).toEqual({ code: 0, stdout: `claude-otel ${packageJson.version}\n`, stderr: '' })
   })
 
-  test.each(['--help', '-h'])('%s tells the commands and flags of ours, and none that is internal', async (flag) => {
+  test.each(['--help'])('%s tells the commands and flags of ours, and none that is internal', async (flag) => {
     const { code, stdout, stderr } = await cli([flag])
     expect([code, stderr]).toEqual([0, ''])
     for (const word of ['drain', 'hook', '--config', '--claude-otel-debug']) expect(stdout).toContain(word)

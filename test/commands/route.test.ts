@@ -17,7 +17,7 @@ describe('a command line', () => {
     [[''], { to: 'claude', args: [''] }],
     [['constructor'], { to: 'claude', args: ['constructor'] }],
     [['--help'], { to: 'help' }],
-    [['-h', 'x'], { to: 'help' }],
+    [['-h'], { to: 'claude', args: ['-h'] }],
     [['--version'], { to: 'version' }],
     [['--config'], { to: 'config' }],
     [['drain', '--json'], { to: 'command', name: 'drain', args: ['--json'] }],
