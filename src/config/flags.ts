@@ -15,7 +15,7 @@ export interface ParsedFlags {
 const ours = /^--(otel-[^=]*|claude-otel-debug)(?:=(.*))?$/s
 
 /** Names of our flags to whether they stand alone, without a value. */
-export const flagNames: ReadonlyMap<string, { readonly isSwitch: boolean }> = new Map(
+const flagNames: ReadonlyMap<string, { readonly isSwitch: boolean }> = new Map(
   settingKeys.flatMap((key) => {
     const { flag, kind }: Setting = settings[key]
     return flag === undefined ? [] : [[flag, { isSwitch: kind.isSwitch === true }] as const]
