@@ -5,7 +5,7 @@
 import { deriveSpanId, deriveTraceId } from '../telemetry/ids.ts'
 import type { Signal, SpanRef } from '../telemetry/signal.ts'
 import { parseTraceparent, sampleRoot } from '../telemetry/trace-context.ts'
-import type { Entry, ExitEntry, HookEntry, RunEntry } from './entries.ts'
+import type { BrokenEntry, Entry, ExitEntry, HookEntry, RunEntry } from './entries.ts'
 import { Session } from './session.ts'
 
 export interface OpenSession {
@@ -98,28 +98,36 @@ export function createAssembler(): Assembler {
     for (const session of sessions.values()) if (session.start.pid === entry.pid) session.finish(entry)
   }
 
-  function reportBroken(entry: Extract<Entry, { k: 'broken' }>): void {
+  function reportBroken(entry: BrokenEntry): void {
     const session = [...sessions.values()].at(-1)
     if (session === undefined) return
     const attributes = { 'hook.reason': entry.reason, 'hook.bytes': entry.bytes }
     session.emitter.log('claude_otel.hook.error', entry.at, session.start.ref, attributes, entry.reason, 'warn')
   }
 
+  function hook(entry: HookEntry): void {
+    sessionOf(entry)?.onHook(entry)
+    for (const found of entry.found ?? []) tell(found)
+  }
+
+  /** Entries that name their session; what comes after its end is not told. */
+  function tell(entry: Exclude<Entry, RunEntry | HookEntry | ExitEntry | BrokenEntry>): void {
+    const session = sessions.get(entry.session)
+    if (session === undefined || session.isOver) return
+    if (entry.k === 'line') session.onLine(entry)
+    if (entry.k === 'agent') session.onAgent(entry)
+    if (entry.k === 'previous') session.onPrevious(entry)
+    if (entry.k === 'repository') session.onRepository(entry.attributes)
+  }
+
   return {
     apply(entry) {
       signals = []
       if (entry.k === 'run') run = entry
-      else if (entry.k === 'hook') sessionOf(entry)?.onHook(entry)
+      else if (entry.k === 'hook') hook(entry)
       else if (entry.k === 'exit') exit(entry)
       else if (entry.k === 'broken') reportBroken(entry)
-      else {
-        const session = sessions.get(entry.session)
-        if (session === undefined || session.isOver) return []
-        if (entry.k === 'line') session.onLine(entry)
-        if (entry.k === 'agent') session.onAgent(entry)
-        if (entry.k === 'previous') session.onPrevious(entry)
-        if (entry.k === 'repository') session.onRepository(entry.attributes)
-      }
+      else tell(entry)
       return signals
     },
     openSessions: () =>

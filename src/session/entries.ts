@@ -37,6 +37,8 @@ export interface HookEntry {
   /** Hash of the payload, by which a hook that is registered twice is known. */
   readonly key?: string
   readonly event: HookEvent
+  /** What was looked up when it was taken; one line with it, so that no crash can part them. */
+  readonly found?: readonly (PreviousEntry | RepositoryEntry)[]
 }
 
 export interface TranscriptEntry {

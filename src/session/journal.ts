@@ -3,27 +3,34 @@
  * durable queue: what no destination has acknowledged is assembled again from it. A line without its end was being written
  * when the writer died; it is cut off, and its source is still there to be read again.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { describeError } from '../base/errors.ts'
 import type { Entry } from './entries.ts'
 
 export interface Journal {
-  /** What was in it when it was opened. */
-  readonly entries: readonly Entry[]
+  /**
+   * All entries from the first to the last that is there by then, a piece of the file at a time, so that its size does not
+   * matter to memory. Throws on what is not ours: another version's entry, a line that is no entry.
+   */
+  read(): Generator<Entry>
   /** All of them, or none if this throws. */
   append(entries: readonly Entry[]): void
   close(): void
 }
 
-/** Opens or creates it; throws what the file system throws, and on entries of a version that is not ours. */
+const chunkBytes = 1 << 18
+const lineFeed = 0x0a
+
+/** Opens or creates it; throws what the file system throws. */
 export function openJournal(path: string): Journal {
   const file = openSync(path, 'a+', 0o600)
-  const data = readFileSync(path)
-  let size = data.lastIndexOf(0x0a) + 1
-  if (size < data.length) ftruncateSync(file, size)
-  const lines = data.toString('utf8', 0, size).split('\n').slice(0, -1)
+  let size = endOfLastLine(file)
+  if (size < fstatSync(file).size) ftruncateSync(file, size)
   return {
-    entries: lines.map((line, index) => parseEntry(line, `${path}:${index + 1}`)),
+    *read() {
+      let number = 0
+      for (const line of linesOf(file, () => size)) yield parseEntry(line, `${path}:${++number}`)
+    },
     append(entries) {
       if (entries.length === 0) return
       const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
@@ -37,6 +44,38 @@ export function openJournal(path: string): Journal {
     },
     close: () => closeSync(file),
   }
+}
+
+function endOfLastLine(file: number): number {
+  for (let end = fstatSync(file).size; end > 0; ) {
+    const start = Math.max(0, end - chunkBytes)
+    const at = readPiece(file, start, end - start).lastIndexOf(lineFeed)
+    if (at !== -1) return start + at + 1
+    end = start
+  }
+  return 0
+}
+
+function* linesOf(file: number, size: () => number): Generator<string> {
+  let rest: Buffer = Buffer.alloc(0)
+  for (let at = 0; at < size(); ) {
+    const piece = readPiece(file, at, Math.min(chunkBytes, size() - at))
+    at += piece.length
+    const data = rest.length === 0 ? piece : Buffer.concat([rest, piece])
+    let from = 0
+    for (let end = data.indexOf(lineFeed); end !== -1; end = data.indexOf(lineFeed, from)) {
+      yield data.toString('utf8', from, end)
+      from = end + 1
+    }
+    rest = data.subarray(from)
+  }
+}
+
+function readPiece(file: number, at: number, length: number): Buffer {
+  const piece = Buffer.allocUnsafe(length)
+  const read = readSync(file, piece, 0, length, at)
+  if (read === 0) throw new Error('the journal is shorter than it was')
+  return piece.subarray(0, read)
 }
 
 function parseEntry(line: string, where: string): Entry {

@@ -88,9 +88,10 @@ class RunPump implements Pump {
     const { folder, config, sessions, log = noLog } = options
     this.log = log
     this.journal = openJournal(folder.journal)
-    const { entries } = this.journal
-    const run = entries.find((entry) => entry.k === 'run') ?? options.entry
-    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions, known: entries })
+    // The first entry is the run's; the rest of the file is not looked at for it.
+    const begun = this.journal.read().next().value
+    const run = begun?.k === 'run' ? begun : options.entry
+    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions })
     this.delivery = startDelivery({
       config,
       resource: run.resource,
@@ -98,15 +99,19 @@ class RunPump implements Pump {
       acks: (readJsonFile(folder.acked) ?? {}) as Acks,
       onAck: (acks) => writeJsonFile(folder.acked, acks),
     })
-    for (const entry of entries) {
-      if (entry.k === 'hook' || entry.k === 'broken') this.taken.add(entry.from)
-      if (entry.k === 'hook') {
-        this.followSession(entry)
-        this.recent.set(entry.key ?? entry.from, entry)
-      }
-      this.delivery.enqueue(this.assembler.apply(entry))
+    for (const entry of this.journal.read()) this.replay(entry)
+    if (begun === undefined) this.record([options.entry])
+  }
+
+  /** What an earlier owner has written down. */
+  private replay(entry: Entry): void {
+    if (entry.k === 'hook' || entry.k === 'broken') this.taken.add(entry.from)
+    if (entry.k === 'hook') {
+      this.followSession(entry)
+      this.recent.set(entry.key ?? entry.from, entry)
     }
-    if (entries.length === 0) this.record([options.entry])
+    this.transcripts.know(entry)
+    this.delivery.enqueue(this.assembler.apply(entry))
   }
 
   start(): void {
@@ -206,18 +211,11 @@ class RunPump implements Pump {
     if (this.isDuplicate(key, record)) return []
     const event = parseHookPayload(payload, this.options.config.previewLength)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
-    const entry: HookEntry = {
-      k: 'hook',
-      at,
-      from,
-      pid,
-      key,
-      ...(traceparent === undefined ? {} : { traceparent }),
-      event,
-    }
-    const previous = this.previousOf(entry)
+    const inherited = traceparent === undefined ? {} : { traceparent }
+    const entry: HookEntry = { k: 'hook', at, from, pid, key, ...inherited, event }
+    const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
     this.followSession(entry)
-    return [entry, ...previous, ...this.repositoryOf(entry)]
+    return [found.length === 0 ? entry : { ...entry, found }]
   }
 
   /** Another record with the same payload; the same record again is one that could not be written down the first time. */

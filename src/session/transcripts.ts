@@ -24,8 +24,6 @@ export interface TranscriptsOptions {
   readonly maxChars: number
   /** The folder of span-context files. */
   readonly sessions: string
-  /** The journal as it was taken over: what stands in it is not told again. */
-  readonly known: readonly Entry[]
 }
 
 export class Transcripts {
@@ -34,11 +32,12 @@ export class Transcripts {
   private readonly knownFacts = new Map<string, number>()
   private readonly knownAgents = new Set<string>()
 
-  constructor(private readonly options: TranscriptsOptions) {
-    for (const entry of options.known) {
-      if (entry.k === 'line') this.knownFacts.set(lineKey(entry), (this.knownFacts.get(lineKey(entry)) ?? 0) + 1)
-      if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
-    }
+  constructor(private readonly options: TranscriptsOptions) {}
+
+  /** An entry of a journal that was taken over: it is not told again. */
+  know(entry: Entry): void {
+    if (entry.k === 'line') this.knownFacts.set(lineKey(entry), (this.knownFacts.get(lineKey(entry)) ?? 0) + 1)
+    if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
   }
 
   /** From `startUnixMicro` on the session is this run's; what its file holds of earlier times is not counted. */

@@ -111,8 +111,8 @@ describe.each(['tools', 'fail', 'int_tool', 'e401', 'd_plan'])('the recorded ses
     })
     await finish()
     const journal = openJournal(folder.journal)
+    const entries = [...journal.read()]
     journal.close()
-    const { entries } = journal
     config = configOf('file')
     await finish()
     return { exported: readExported(output), entries: movedFrom(home, entries) }
@@ -361,10 +361,10 @@ describe.skipIf(process.platform !== 'linux')('a pump on a full disk', () => {
     child.kill('SIGKILL')
     await child.exited
     const journal = openJournal(folder.journal)
-    journal.close()
-    const taken = journal.entries.flatMap((entry) =>
+    const taken = [...journal.read()].flatMap((entry) =>
       entry.k === 'hook' ? [entry.event.promptId ?? entry.event.name] : [],
     )
+    journal.close()
     expect(taken.sort()).toEqual(['SessionStart', 'p0', 'p1', 'p2', 'p3', 'p4', 'p5'])
   }, 30_000)
 })

@@ -20,7 +20,11 @@ beforeEach(() => {
   sessions = join(folder, 'sessions')
 })
 
-const open = (known: readonly Entry[] = []) => new Transcripts({ maxChars: 100, sessions, known })
+const open = (known: readonly Entry[] = []) => {
+  const transcripts = new Transcripts({ maxChars: 100, sessions })
+  for (const entry of known) transcripts.know(entry)
+  return transcripts
+}
 const time = (ms: number): string => new Date(start / 1000 + ms).toISOString()
 
 function message(ms: number, id: string, more: object = {}): string {
