@@ -2,8 +2,8 @@
  * The whole hook: what comes on stdin and the time become one file in the spool, then exit 0.
  * It parses nothing, prints nothing, and never fails towards claude, whatever happens.
  *
- * Record: a JSON header line `{"v":1,"t":µs,"pid":claude,"n":characters (UTF-16) of the payload,"tp":traceparent}`, the payload,
- * and a line feed. A record that is shorter than its header says is not complete yet.
+ * Record: a JSON header line `{"v":1,"t":µs,"d":µs since then,"pid":claude,"n":characters (UTF-16) of the payload,
+ * "tp":traceparent}`, the payload, and a line feed. A record that is shorter than its header says is not complete yet.
  *
  * No `node:` import and no `Buffer`: each costs a hook 0.2 to 1 ms, and a hook runs before and after every tool call. For the
  * same reason the payload stays a string, and whether somebody empties the spool is asked of the run's name first.
@@ -24,7 +24,8 @@ export async function stampHook(): Promise<void> {
   const payload = await Bun.file(0).text()
   const pid = Number(env.CLAUDE_PID) || process.ppid
   const parent = env.TRACEPARENT === undefined ? '' : `,"tp":${JSON.stringify(env.TRACEPARENT)}`
-  const header = `{"v":1,"t":${timeUnixMicro},"pid":${pid},"n":${payload.length}${parent}}`
+  const tookMicro = Math.floor(performance.now() * 1000)
+  const header = `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${parent}}`
   const isAttended = isAlive(wrapperOf(run))
   // A wrapped run that is over has no folder any more, and must not get a new one from a late hook.
   const createPath = isAttended || env[runVariable] === undefined

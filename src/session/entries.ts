@@ -34,6 +34,8 @@ export interface HookEntry {
   /** Process id of the claude that ran the hook. */
   readonly pid: number
   readonly traceparent?: string
+  /** How long the hook's process took to hand its record over. */
+  readonly tookMicro?: number
   /** Hash of the payload, by which a hook that is registered twice is known. */
   readonly key?: string
   readonly event: HookEvent

@@ -206,13 +206,13 @@ class RunPump implements Pump {
   }
 
   private readRecord(record: SpoolRecord): Entry[] {
-    const { from, at, pid, traceparent, payload } = record
+    const { payload, ...stamp } = record
+    const { from, at } = stamp
     const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64url').slice(0, 16)
     if (this.isDuplicate(key, record)) return []
     const event = parseHookPayload(payload, this.options.config.previewLength)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
-    const inherited = traceparent === undefined ? {} : { traceparent }
-    const entry: HookEntry = { k: 'hook', at, from, pid, key, ...inherited, event }
+    const entry: HookEntry = { k: 'hook', ...stamp, key, event }
     const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
     this.followSession(entry)
     return [found.length === 0 ? entry : { ...entry, found }]

@@ -76,12 +76,15 @@ export class Session {
     this.emitter.metric('claude.sessions_total', at, 1, { source })
   }
 
-  onHook({ at, event }: HookEntry): void {
+  onHook({ at, event, tookMicro }: HookEntry): void {
     this.touch(at)
     const { detail, agentId, agentType, promptId, permissionMode, effort } = event
     if (permissionMode !== undefined) this.turns.permissionMode = permissionMode
     if (event.cwd !== undefined) this.cwd = event.cwd
     if (effort !== undefined) this.turns.onEffort(effort, promptId)
+    if (tookMicro !== undefined) {
+      this.emitter.metric('claude_otel.hook.duration', at, tookMicro / 1000, { 'hook.event': event.name })
+    }
     switch (detail.type) {
       case 'session-start':
       case 'silent':

@@ -11,6 +11,8 @@ export interface SpoolRecord {
   readonly from: string
   /** When the hook started, microseconds since the epoch. */
   readonly at: number
+  /** From the start of the hook's process until it handed its record over. */
+  readonly tookMicro?: number
   /** Process id of the claude that ran the hook. */
   readonly pid: number
   readonly traceparent?: string
@@ -83,20 +85,35 @@ function readRecord(path: string, from: string): SpoolRecord | string {
   const header = parseHeader(data.toString('utf8', 0, headEnd))
   if (header === undefined) return 'a hook record with a header that is not ours'
   const payload = data.toString('utf8', headEnd + 1, data.length - 1)
-  const { t, pid, n, tp } = header
+  const { t, d, pid, n, tp } = header
   if (data[data.length - 1] !== lineFeed || payload.length !== n) {
     return `a hook record of ${payload.length} characters where ${n} were announced`
   }
-  return { from, at: t, pid, ...(tp === undefined ? {} : { traceparent: tp }), payload }
+  return {
+    from,
+    at: t,
+    pid,
+    ...(d === undefined ? {} : { tookMicro: d }),
+    ...(tp === undefined ? {} : { traceparent: tp }),
+    payload,
+  }
 }
 
-function parseHeader(text: string): { t: number; pid: number; n: number; tp?: string } | undefined {
+interface Header {
+  readonly t: number
+  readonly d?: number
+  readonly pid: number
+  readonly n: number
+  readonly tp?: string
+}
+
+function parseHeader(text: string): Header | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value) || value.v !== 1) return undefined
-    const { t, pid, n, tp } = value
+    const { t, d, pid, n, tp } = value
     if (typeof t !== 'number' || typeof pid !== 'number' || typeof n !== 'number') return undefined
-    return { t, pid, n, ...(typeof tp === 'string' ? { tp } : {}) }
+    return { t, pid, n, ...(typeof d === 'number' ? { d } : {}), ...(typeof tp === 'string' ? { tp } : {}) }
   } catch {
     return undefined
   }

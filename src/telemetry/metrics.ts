@@ -65,6 +65,12 @@ export const instruments = {
     description: 'Context compactions, by trigger.',
   },
   'claude.cost_usd_total': { kind: 'counter', unit: '{USD}', description: 'Cost as Claude Code itself states it.' },
+  'claude_otel.hook.duration': {
+    kind: 'histogram',
+    unit: 'ms',
+    description: 'Time a hook’s process took, from its start until its record was handed over, by event.',
+    boundaries: [0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 100, 250, 1000, 5000],
+  },
   'gen_ai.client.inference.duration': {
     kind: 'histogram',
     unit: 's',
