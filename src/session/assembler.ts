@@ -3,6 +3,7 @@
  * claude goes on to another one or is gone. Two assemblers that are told the same say the same.
  */
 import { deriveSpanId, deriveTraceId } from '../telemetry/ids.ts'
+import type { InstrumentName } from '../telemetry/metrics.ts'
 import type { Signal, SpanRef } from '../telemetry/signal.ts'
 import { parseTraceparent, sampleRoot } from '../telemetry/trace-context.ts'
 import type { BrokenEntry, Entry, ExitEntry, HookEntry, RunEntry } from './entries.ts'
@@ -98,7 +99,13 @@ export function createAssembler(): Assembler {
     for (const session of sessions.values()) if (session.start.pid === entry.pid) session.finish(entry)
   }
 
+  /** Of ourselves, and of no session. */
+  function measure(instrument: InstrumentName, at: number): void {
+    emit({ kind: 'metric', instrument, value: 1, timeUnixMicro: at, attributes: {} })
+  }
+
   function reportBroken(entry: BrokenEntry): void {
+    measure('claude_otel.records_broken_total', entry.at)
     const session = [...sessions.values()].at(-1)
     if (session === undefined) return
     const attributes = { 'hook.reason': entry.reason, 'hook.bytes': entry.bytes }
@@ -111,7 +118,7 @@ export function createAssembler(): Assembler {
   }
 
   /** Entries that name their session; what comes after its end is not told. */
-  function tell(entry: Exclude<Entry, RunEntry | HookEntry | ExitEntry | BrokenEntry>): void {
+  function tell(entry: Extract<Entry, { readonly session: string }>): void {
     const session = sessions.get(entry.session)
     if (session === undefined || session.isOver) return
     if (entry.k === 'line') session.onLine(entry)
@@ -127,6 +134,7 @@ export function createAssembler(): Assembler {
       else if (entry.k === 'hook') hook(entry)
       else if (entry.k === 'exit') exit(entry)
       else if (entry.k === 'broken') reportBroken(entry)
+      else if (entry.k === 'duplicate') measure('claude_otel.hooks_duplicate_total', entry.at)
       else tell(entry)
       return signals
     },

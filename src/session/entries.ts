@@ -93,6 +93,13 @@ export interface ExitEntry {
   readonly signal?: string
 }
 
+/** A hook that came twice, because it is registered twice: this one is left out. */
+export interface DuplicateEntry {
+  readonly k: 'duplicate'
+  readonly at: number
+  readonly from: string
+}
+
 export interface BrokenEntry {
   readonly k: 'broken'
   readonly at: number
@@ -110,3 +117,4 @@ export type Entry =
   | RepositoryEntry
   | ExitEntry
   | BrokenEntry
+  | DuplicateEntry

@@ -105,7 +105,7 @@ class RunPump implements Pump {
 
   /** What an earlier owner has written down. */
   private replay(entry: Entry): void {
-    if (entry.k === 'hook' || entry.k === 'broken') this.taken.add(entry.from)
+    if ('from' in entry) this.taken.add(entry.from)
     if (entry.k === 'hook') {
       this.followSession(entry)
       this.recent.set(entry.key ?? entry.from, entry)
@@ -195,7 +195,7 @@ class RunPump implements Pump {
       this.journal.append(entries)
     } catch (error) {
       // The hooks' records are still in the spool; the rest has no other place to wait.
-      this.waiting.push(...entries.filter(({ k }) => k !== 'hook' && k !== 'broken'))
+      this.waiting.push(...entries.filter((entry) => !('from' in entry)))
       throw error
     }
     for (const entry of entries) {
@@ -209,7 +209,7 @@ class RunPump implements Pump {
     const { payload, ...stamp } = record
     const { from, at } = stamp
     const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64url').slice(0, 16)
-    if (this.isDuplicate(key, record)) return []
+    if (this.isDuplicate(key, record)) return [{ k: 'duplicate', at, from }]
     const event = parseHookPayload(payload, this.options.config.previewLength)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const entry: HookEntry = { k: 'hook', ...stamp, key, event }

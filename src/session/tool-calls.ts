@@ -28,6 +28,8 @@ interface OpenCall {
   startUnixMicro: number
   /** PreToolUse was seen: tools_in_flight was raised for it. */
   isRunning: boolean
+  /** A Post hook was seen. */
+  isAnswered: boolean
   askedUnixMicro?: number
   denial?: string
   result?: { readonly at: number; readonly result: ToolResult }
@@ -51,6 +53,9 @@ const errorTypes: Readonly<Record<ToolStatus, string>> = {
   timeout: 'timeout',
   abandoned: 'abandoned',
 }
+
+/** Claude Code refused the call before it ran: there are no hooks of it. */
+const refusedType = 'tool_use_error'
 
 /** Hooks run `async` and are stamped late on a busy machine; longer than this after its result no call's hook comes. */
 const stragglerMicros = 2_000_000
@@ -178,7 +183,16 @@ export class ToolCalls {
 
   private create(tool: ToolCall, useId: string, at: number, invocation: Invocation): OpenCall {
     const ref = this.refOf(useId)
-    const call = { ref, useId, tool, invocation, announcedUnixMicro: at, startUnixMicro: at, isRunning: false }
+    const call: OpenCall = {
+      ref,
+      useId,
+      tool,
+      invocation,
+      announcedUnixMicro: at,
+      startUnixMicro: at,
+      isRunning: false,
+      isAnswered: false,
+    }
     this.open.set(useId, call)
     return call
   }
@@ -191,7 +205,9 @@ export class ToolCalls {
     invocation: Invocation,
   ): OpenCall | undefined {
     if (tool.useId === undefined || this.closed.has(tool.useId)) return undefined
-    return this.open.get(tool.useId) ?? this.create(tool, tool.useId, at - (durationMs ?? 0) * 1000, invocation)
+    const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, at - (durationMs ?? 0) * 1000, invocation)
+    call.isAnswered = true
+    return call
   }
 
   /** Closes a call that got no Post hook, by the best that is known of it; `fallback` where nothing is. */
@@ -207,7 +223,7 @@ export class ToolCalls {
     this.close(call, {
       status,
       endUnixMicro: Math.min(call.result?.at ?? call.batched?.at ?? at, at),
-      errorType: status === 'error' && refused ? 'tool_use_error' : errorTypes[status],
+      errorType: status === 'error' && refused ? refusedType : errorTypes[status],
       ...(refused ? { durationMs: 0 } : {}),
       ...(message && status !== 'success' ? { message } : {}),
       attributes: { 'permission.reason': reason, ...known },
@@ -266,6 +282,17 @@ export class ToolCalls {
     })
     this.logEnd(call, closing, attributes, endUnixMicro, endUnixMicro - durationMs * 1000)
     this.measure(call, closing, endUnixMicro, wasDenied ? undefined : durationMs)
+    this.countLost(call, closing, endUnixMicro)
+  }
+
+  /** A call that ran has a hook before and one after it; where the transcript tells of it alone, they were lost. */
+  private countLost(call: OpenCall, { status, errorType }: Closing, at: number): void {
+    const hasRun = call.isAnswered || (call.result !== undefined && (status === 'success' || status === 'error'))
+    if (!hasRun || errorType === refusedType) return
+    const lost = (event: string): void =>
+      this.emitter.metric('claude_otel.hooks_lost_total', at, 1, { 'hook.event': event })
+    if (!call.isRunning) lost('PreToolUse')
+    if (!call.isAnswered) lost(status === 'success' ? 'PostToolUse' : 'PostToolUseFailure')
   }
 
   private logEnd(call: OpenCall, closing: Closing, attributes: AttributeSet, at: number, began: number): void {

@@ -71,6 +71,36 @@ export const instruments = {
     description: 'Time a hook’s process took, from its start until its record was handed over, by event.',
     boundaries: [0.5, 1, 1.5, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 100, 250, 1000, 5000],
   },
+  'claude_otel.hooks_lost_total': {
+    kind: 'counter',
+    unit: '{hook}',
+    description: 'Hooks that never came, though the transcript tells of the tool call; by event.',
+  },
+  'claude_otel.hooks_duplicate_total': {
+    kind: 'counter',
+    unit: '{hook}',
+    description: 'Hooks that came twice, because they are registered twice; one of each is left out.',
+  },
+  'claude_otel.records_broken_total': {
+    kind: 'counter',
+    unit: '{record}',
+    description: 'Hooks’ records that could not be read.',
+  },
+  'claude_otel.unknown_total': {
+    kind: 'counter',
+    unit: '{occurrence}',
+    description: 'Hook events, or fields of known ones, that this version does not know.',
+  },
+  'claude_otel.texts_cut_total': {
+    kind: 'counter',
+    unit: '{text}',
+    description: 'Texts that were cut before they were kept; one that several hooks and lines bring counts each time.',
+  },
+  'claude_otel.secrets_masked_total': {
+    kind: 'counter',
+    unit: '{secret}',
+    description: 'Secrets that were masked, by kind; one that several hooks and lines bring counts each time.',
+  },
   'gen_ai.client.inference.duration': {
     kind: 'histogram',
     unit: 's',
