@@ -1,7 +1,8 @@
 /** The text of `--config`: what is in force, where each value came from, and what is wrong. */
 
 import { renderFailure } from '../base/errors.ts'
-import type { Config, Resolution, ResolvedSetting } from '../config/config.ts'
+import type { Config, Destination, Resolution, ResolvedSetting } from '../config/config.ts'
+import { nameOf } from '../config/destinations.ts'
 import { showText } from '../config/kinds.ts'
 
 /** Plain text with aligned columns and a final line break; secrets are masked already. */
@@ -16,13 +17,23 @@ export function renderConfig(resolution: Resolution): string {
 
 function renderDestinations(config: Config): string {
   if (config.disabled) return 'Telemetry is off.'
-  const rows = Object.entries(config.signals).flatMap(([type, { exporters, otlp }]) =>
-    (exporters.length === 0 ? (['none'] as const) : exporters).map((kind) => {
-      if (kind === 'otlp') return [type, 'otlp', `${otlp.protocol} ${showText(otlp.url)}`]
-      return [type, kind, kind === 'file' ? config.file : kind === 'console' ? 'stderr, after exit' : '']
-    }),
+  const rows = Object.entries(config.signals).flatMap(([type, { destinations }]) =>
+    destinations.length === 0 ? [[type, 'none']] : destinations.map((each) => [type, each.kind, where(each)]),
   )
   return ['Destinations', ...align(rows)].join('\n')
+}
+
+/** The place, behind the name that the user gave it. */
+function where(destination: Destination): string {
+  const [place, derived] = placeOf(destination)
+  return destination.name === derived ? place : `${destination.name}: ${place}`
+}
+
+function placeOf(destination: Destination): [place: string, derived: string] {
+  if (destination.kind === 'console') return ['stderr, after exit', nameOf.console()]
+  if (destination.kind === 'file') return [destination.path, nameOf.file(destination.path)]
+  const { target } = destination
+  return [`${target.protocol} ${showText(target.url)}`, nameOf.otlp(target)]
 }
 
 /** One block per group; what only some users set, and nobody did here, is left out. */

@@ -2,9 +2,10 @@
 import { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
-import { recoverRuns } from '../session/recover.ts'
+import type { DeliveryCounts, DeliveryReport, DestinationReport } from '../export/delivery.ts'
+import { type RecoveredRun, recoverRuns } from '../session/recover.ts'
 import { defineOurCommand } from './command.ts'
-import { totals } from './outcome.ts'
+import { sumOf } from './outcome.ts'
 import { configForRun, resolveSettings } from './settings.ts'
 
 export default defineOurCommand({
@@ -31,22 +32,31 @@ export default defineOurCommand({
       stopAtFailure: false,
     })
     const settled = recovered.filter(({ report }) => report.settled).length
-    const sums = recovered.map(({ report }) => totals(report))
-    const numbers = {
-      runs: recovered.length,
-      settled,
-      delivered: sums.reduce((sum, row) => sum + row.delivered, 0),
-      queued: sums.reduce((sum, row) => sum + row.queued, 0),
-      rejected: sums.reduce((sum, row) => sum + row.rejected, 0),
-    }
-    const { runs, delivered, queued, rejected } = numbers
-    const text = `${settled} of ${runs} runs done: ${delivered} delivered, ${queued} still queued, ${rejected} rejected`
+    const destinations = addUp(recovered.map(({ report }) => report))
+    const numbers = { runs: recovered.length, settled, ...sumOf(Object.values(destinations)), destinations }
+    const { runs, delivered, queued, dropped } = numbers
+    const rows = Object.entries(destinations).map(
+      ([name, row]) => `\n  ${name}: ${row.delivered} delivered, ${row.queued} queued, ${row.dropped} dropped`,
+    )
+    const sum = `${settled} of ${runs} runs done: ${delivered} delivered, ${queued} queued, ${dropped} dropped`
+    const text = rows.length > 1 ? `${sum}${rows.join('')}` : sum
     process.stdout.write(`${args.json ? JSON.stringify(numbers) : text}\n`)
-    if (settled < runs) throw new Failure('unavailable', firstError(recovered) ?? 'not everything could be delivered')
+    if (settled === runs) return
+    const trouble = firstTrouble(recovered)
+    throw new Failure('unavailable', trouble?.lastError ?? 'not everything could be delivered', trouble?.hint)
   },
 })
 
-function firstError(recovered: Awaited<ReturnType<typeof recoverRuns>>): string | undefined {
+/** By destination, over all runs and kinds of signals. */
+function addUp(reports: readonly DeliveryReport[]): Record<string, DeliveryCounts> {
+  const rows = reports.flatMap(({ destinations }) => Object.entries(destinations))
+  const groups = Map.groupBy(rows, ([name]) => name)
+  return Object.fromEntries(
+    [...groups].map(([name, all]) => [name, sumOf(all.flatMap(([, { counts }]) => Object.values(counts)))]),
+  )
+}
+
+function firstTrouble(recovered: readonly RecoveredRun[]): DestinationReport | undefined {
   const destinations = recovered.flatMap(({ report }) => Object.values(report.destinations))
-  return destinations.find(({ lastError }) => lastError !== undefined)?.lastError
+  return destinations.find(({ lastError }) => lastError !== undefined)
 }

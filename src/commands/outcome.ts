@@ -1,11 +1,5 @@
 /** The one line about delivery, and the numbers behind it. */
-import type { DeliveryReport } from '../export/delivery.ts'
-
-interface Totals {
-  readonly delivered: number
-  readonly queued: number
-  readonly rejected: number
-}
+import type { DeliveryCounts, DeliveryReport, DestinationReport } from '../export/delivery.ts'
 
 /** Where somebody who asked for diagnostics finds them. */
 interface Diagnostics {
@@ -19,24 +13,53 @@ export function renderOutcome(
   folder: string,
   debug: Diagnostics | undefined,
 ): string | undefined {
-  const { delivered, queued, rejected } = totals(report)
-  const why = Object.values(report.destinations).find(({ lastError }) => lastError !== undefined)?.lastError
-  const because = why === undefined ? '' : ` (${why})`
+  const { delivered, dropped } = totals(report)
   const more = debug === undefined ? '' : `; diagnostics in ${debug.log}, signals in ${debug.signals}`
-  if (!report.settled) {
-    return `${queued} spans, log records and metric updates not delivered${because}; kept in ${folder}, sent by the next run or \`claude-otel drain\`${more}`
+  const kept = report.settled ? '' : `; kept in ${folder}, sent by the next run or \`claude-otel drain\``
+  const several = Object.keys(report.destinations).length > 1
+  if (!report.settled || dropped > 0) {
+    const what = report.settled ? 'some of it was refused for good' : 'not everything was delivered'
+    return `${several ? `${what}: ${renderDestinations(report)}` : renderTrouble(report)}${kept}${more}`
   }
-  if (rejected > 0)
-    return `${rejected} spans, log records and metric updates were rejected by the collector${because}${more}`
-  return debug === undefined ? undefined : `${delivered} spans, log records and metric updates delivered${more}`
+  if (debug === undefined) return undefined
+  return `${several ? renderDestinations(report) : `${delivered} ${things} delivered`}${more}`
 }
 
-export function totals(report: DeliveryReport): Totals {
-  const counts = Object.values(report.destinations).flatMap((destination) => Object.values(destination.counts))
-  const sum = (pick: (row: Totals) => number): number => counts.reduce((total, row) => total + pick(row), 0)
+/** `team: 120 delivered, 0 queued, 0 dropped; …`, each with why and what to do where something went wrong. */
+export function renderDestinations({ destinations }: DeliveryReport): string {
+  const rows = Object.entries(destinations).map(([name, destination]) => {
+    const { delivered, queued, dropped } = sumOf(Object.values(destination.counts))
+    const because = queued + dropped > 0 ? reasonOf(destination) : ''
+    return `${name}: ${delivered} delivered, ${queued} queued, ${dropped} dropped${because}`
+  })
+  return rows.join('; ')
+}
+
+/** Over all destinations. */
+export function totals(report: DeliveryReport): DeliveryCounts {
+  return sumOf(Object.values(report.destinations).flatMap(({ counts }) => Object.values(counts)))
+}
+
+/** What several runs, or several kinds of signals, come to together. */
+export function sumOf(counts: readonly DeliveryCounts[]): DeliveryCounts {
+  const sum = (pick: (row: DeliveryCounts) => number): number => counts.reduce((total, row) => total + pick(row), 0)
   return {
     delivered: sum((row) => row.delivered),
     queued: sum((row) => row.queued),
-    rejected: sum((row) => row.rejected),
+    dropped: sum((row) => row.dropped),
   }
+}
+
+const things = 'spans, log records and metric updates'
+
+function renderTrouble(report: DeliveryReport): string {
+  const { queued, dropped } = totals(report)
+  const because = Object.values(report.destinations).map(reasonOf).join('')
+  if (report.settled) return `${dropped} ${things} were refused by the collector for good${because}`
+  return `${queued} ${things} not delivered${dropped > 0 ? `, ${dropped} refused for good` : ''}${because}`
+}
+
+function reasonOf({ lastError, hint }: DestinationReport): string {
+  if (lastError === undefined) return ''
+  return ` (${lastError}${hint === undefined ? '' : `; ${hint}`})`
 }

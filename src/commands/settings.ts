@@ -28,7 +28,7 @@ function isThere(path: string): boolean {
 }
 
 function isDestination(key: string): boolean {
-  return key.startsWith('export.') || key.endsWith('.exporter')
+  return key === 'destinations' || key === 'file' || key.startsWith('export.') || key.endsWith('.exporter')
 }
 
 /** What of an environment says where signals go: handed to whoever takes a run over. */

@@ -9,7 +9,8 @@ import { resolveStatePaths } from '../base/paths.ts'
 import type { SdkSettings } from '../telemetry/provider.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
-import { otlpTarget } from './endpoint.ts'
+import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
+import { otlpTarget, settingsOf } from './endpoint.ts'
 import { signalTypes } from './settings.ts'
 import {
   type ConfigSources,
@@ -49,9 +50,20 @@ export interface BatchSettings {
   readonly maxBatchSize: number
 }
 
+/** What each kind of exporter has to know of a place. */
+interface Places {
+  readonly otlp: { readonly target: OtlpTarget }
+  readonly console: object
+  readonly file: { readonly path: string }
+}
+
+/** One place where signals go. Its name is the key of acknowledgements and reports, and free of secrets. */
+export type Destination<K extends ExporterKind = ExporterKind> = {
+  [E in K]: { readonly kind: E; readonly name: string } & Places[E]
+}[K]
+
 export interface SignalConfig {
-  readonly exporters: readonly ExporterKind[]
-  readonly otlp: OtlpTarget
+  readonly destinations: readonly Destination[]
   /** For metrics the schedule delay is the export interval, and a batch is one collection. */
   readonly batch: BatchSettings
 }
@@ -104,13 +116,20 @@ export function resolveConfig(sources: ConfigSources): Resolution {
 
 function assemble(values: Values, sources: ConfigSources, report: Report): Config {
   const disabled = values.get('disabled')
-  const signal = (type: SignalType) => signalConfig(type, values, sources, disabled ? new Report() : report)
+  const file = filePath(values, sources.env, report)
+  // What is not used cannot be wrong.
+  const findings = disabled ? new Report() : report
+  const list = listedDestinations({ values, file, fileExists: sources.fileExists ?? (() => true) }, findings)
+  const signal = (type: SignalType): SignalConfig => ({
+    destinations: destinations(type, values, list, file, sources, findings),
+    batch: batch(type, values),
+  })
   return {
     disabled,
     debug: values.get('debug'),
     exitTimeoutMs: values.get('exitTimeout'),
     previewLength: values.get('previewLength'),
-    file: filePath(values, sources.env, report),
+    file,
     resource: resource(values),
     propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),
     signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
@@ -165,14 +184,27 @@ function limits(values: Values): Config['limits'] {
   }
 }
 
-function signalConfig(signal: SignalType, values: Values, sources: ConfigSources, report: Report): SignalConfig {
+/** One per exporter, and in the place of `otlp` the user's list where there is one. */
+function destinations(
+  signal: SignalType,
+  values: Values,
+  list: DestinationList,
+  file: string,
+  { fileExists = () => true }: ConfigSources,
+  report: Report,
+): Destination[] {
   const named = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
+  const found = named.flatMap((kind): readonly Destination[] => {
+    if (kind === 'console') return [{ kind, name: nameOf.console() }]
+    if (kind === 'file') return [{ kind, name: nameOf.file(file), path: file }]
+    const listed = list.of(signal)
+    if (listed !== undefined) return listed
+    const target = otlpTarget(signal, settingsOf(signal, values), fileExists, report)
+    return [{ kind, name: nameOf.otlp(target), target }]
+  })
   // Who asks for diagnostics can read what was to be sent, also when sending fails.
-  const exporters = values.get('debug') && !named.includes('file') ? [...named, 'file' as const] : named
-  // What is not used cannot be wrong.
-  const findings = exporters.includes('otlp') ? report : new Report()
-  const fileExists = sources.fileExists ?? (() => true)
-  return { exporters, otlp: otlpTarget(signal, values, fileExists, findings), batch: batch(signal, values) }
+  if (values.get('debug')) found.push({ kind: 'file', name: nameOf.file(file), path: file })
+  return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
 }
 
 function batch(signal: SignalType, values: Values): BatchSettings {

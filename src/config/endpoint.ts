@@ -5,6 +5,7 @@
 
 import type { SignalType } from '../telemetry/signal.ts'
 import type { OtlpTarget, Protocol, TlsFiles } from './config.ts'
+import type { OtlpName, OtlpValue } from './settings.ts'
 import type { Report, Resolved, Values } from './values.ts'
 
 const httpPort = '4318'
@@ -12,44 +13,61 @@ const grpcPort = '4317'
 const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i
 const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
+/** The OTLP settings of one destination, wherever they stand. */
+export interface OtlpSettings {
+  of<N extends OtlpName>(name: N): Resolved<OtlpValue<N>>
+  headers(): Readonly<Record<string, string>>
+  /** How a user writes a setting down, for mends. */
+  written(name: OtlpName, value?: string): string
+}
+
+/** Those of the one destination that a signal has without a list. */
+export function settingsOf(signal: SignalType, values: Values): OtlpSettings {
+  return {
+    of: (name) => values.otlp(signal, name),
+    headers: () => headers(signal, values),
+    written: (name, value) => `${values.variable(signal, name)}${value === undefined ? '' : `=${value}`}`,
+  }
+}
+
 /** The target of a signal's requests. With findings in `report` the target is only good for showing. */
 export function otlpTarget(
   signal: SignalType,
-  values: Values,
+  settings: OtlpSettings,
   fileExists: (path: string) => boolean,
   report: Report,
 ): OtlpTarget {
-  const protocol = values.otlp(signal, 'protocol').value ?? 'grpc'
-  const tls = tlsFiles(signal, values, fileExists, report)
+  const protocol = settings.of('protocol').value ?? 'grpc'
+  const tls = tlsFiles(settings, fileExists, report)
   return {
     protocol,
-    url: protocol === 'grpc' ? grpcUrl(signal, values, report) : httpUrl(signal, protocol, values, tls, report),
-    headers: headers(signal, values),
-    timeoutMs: values.otlp(signal, 'timeout').value ?? 10_000,
-    compression: values.otlp(signal, 'compression').value ?? 'none',
+    url: protocol === 'grpc' ? grpcUrl(settings, report) : httpUrl(signal, protocol, settings, tls, report),
+    headers: settings.headers(),
+    timeoutMs: settings.of('timeout').value ?? 10_000,
+    compression: settings.of('compression').value ?? 'none',
     tls,
   }
 }
 
-function grpcUrl(signal: SignalType, values: Values, report: Report): string {
+function grpcUrl(settings: OtlpSettings, report: Report): string {
   const fallback = `http://localhost:${grpcPort}`
-  const endpoint = values.otlp(signal, 'endpoint')
+  const endpoint = settings.of('endpoint')
   if (endpoint.value === undefined) return fallback
   const bare = !withScheme.test(endpoint.value)
-  const scheme = bare ? schemeOfBare(endpoint.value, signal, values, report) : ''
+  const scheme = bare ? schemeOfBare(endpoint.value, settings, report) : ''
   const url = parse(`${scheme}${endpoint.value}`, endpoint, report)
   if (url === undefined) return fallback
-  checkScheme(url, endpoint, signal, values, report)
+  checkScheme(url, endpoint, settings, report)
   if (url.port === httpPort) {
-    const mend = `set ${values.variable(signal, 'protocol')}=http/protobuf, or use port ${grpcPort}`
+    const mend = `set ${settings.written('protocol', 'http/protobuf')}, or use port ${grpcPort}`
     report.problem(endpoint, mend, `the protocol is grpc, and port ${httpPort} is the one for HTTP`)
   }
   if (url.pathname !== '/' || url.search !== '') {
-    const mend = `leave "${url.pathname}${url.search}" out, or set ${values.variable(signal, 'protocol')}=http/protobuf`
+    const mend = `leave "${url.pathname}${url.search}" out, or set ${settings.written('protocol', 'http/protobuf')}`
     report.problem(endpoint, mend, 'the protocol is grpc, and gRPC endpoints have no path')
   }
   if (url.protocol === 'https:' && isAddress(url.hostname)) {
-    const mend = `use the name of the host, or set ${values.variable(signal, 'protocol')}=http/protobuf`
+    const mend = `use the name of the host, or set ${settings.written('protocol', 'http/protobuf')}`
     report.problem(endpoint, mend, 'gRPC with TLS needs a name, not an address')
   }
   // The gRPC client would take 443 for both schemes.
@@ -57,27 +75,33 @@ function grpcUrl(signal: SignalType, values: Values, report: Report): string {
 }
 
 /** gRPC without a scheme is TLS unless `insecure` says no; a collector on this machine rarely has a certificate. */
-function schemeOfBare(endpoint: string, signal: SignalType, values: Values, report: Report): string {
-  const insecure = values.otlp(signal, 'insecure').value
+function schemeOfBare(endpoint: string, settings: OtlpSettings, report: Report): string {
+  const insecure = settings.of('insecure').value
   if (insecure !== undefined) return insecure ? 'http://' : 'https://'
   const isLocal = loopback.test(endpoint.replace(/(:\d+)?\/?$/, ''))
-  if (!isLocal || values.otlp(signal, 'certificate').value !== undefined) return 'https://'
+  if (!isLocal || settings.of('certificate').value !== undefined) return 'https://'
   report.note(`${endpoint} has no scheme and is on this machine: taken as http://${endpoint} (no TLS)`)
   return 'http://'
 }
 
-function httpUrl(signal: SignalType, protocol: Protocol, values: Values, tls: TlsFiles, report: Report): string {
+function httpUrl(
+  signal: SignalType,
+  protocol: Protocol,
+  settings: OtlpSettings,
+  tls: TlsFiles,
+  report: Report,
+): string {
   const fallback = `http://localhost:${httpPort}/v1/${signal}`
-  const endpoint = values.otlp(signal, 'endpoint')
+  const endpoint = settings.of('endpoint')
   if (endpoint.value === undefined) return fallback
   const bare = !withScheme.test(endpoint.value)
   const scheme = /:443(\/|$)/.test(endpoint.value) || Object.keys(tls).length > 0 ? 'https://' : 'http://'
   const url = parse(`${bare ? scheme : ''}${endpoint.value}`, endpoint, report)
   if (url === undefined) return fallback
   if (bare) report.note(`${endpoint.value} has no scheme: taken as ${scheme}${endpoint.value}`)
-  checkScheme(url, endpoint, signal, values, report)
+  checkScheme(url, endpoint, settings, report)
   if (url.port === grpcPort) {
-    const mend = `set ${values.variable(signal, 'protocol')}=grpc, or use port ${httpPort}`
+    const mend = `set ${settings.written('protocol', 'grpc')}, or use port ${httpPort}`
     report.problem(endpoint, mend, `the protocol is ${protocol}, and port ${grpcPort} is the one for gRPC`)
   }
   return endpoint.key === 'export.endpoint'
@@ -119,22 +143,22 @@ function parse(written: string, endpoint: Resolved<string>, report: Report): URL
   return undefined
 }
 
-function checkScheme(url: URL, endpoint: Resolved<string>, signal: SignalType, values: Values, report: Report): void {
-  const insecure = values.otlp(signal, 'insecure')
-  const certificate = values.otlp(signal, 'certificate')
+function checkScheme(url: URL, endpoint: Resolved<string>, settings: OtlpSettings, report: Report): void {
+  const insecure = settings.of('insecure')
+  const certificate = settings.of('certificate')
   if (url.protocol === 'https:' && insecure.value === true) {
     const mend = `unset ${insecure.origin}, or begin the endpoint with http://`
     report.problem(endpoint, mend, `https and insecure=true (from ${insecure.origin}) exclude each other`)
   }
   if (url.protocol === 'http:' && certificate.value !== undefined) {
-    report.note(`${certificate.key} is not used: ${url.origin} is without TLS`)
+    report.note(`${certificate.label ?? certificate.key} is not used: ${url.origin} is without TLS`)
   }
 }
 
-function tlsFiles(signal: SignalType, values: Values, fileExists: (path: string) => boolean, report: Report): TlsFiles {
+function tlsFiles(settings: OtlpSettings, fileExists: (path: string) => boolean, report: Report): TlsFiles {
   const files: { -readonly [N in keyof TlsFiles]: TlsFiles[N] } = {}
   for (const name of ['certificate', 'clientKey', 'clientCertificate'] as const) {
-    const file = values.otlp(signal, name)
+    const file = settings.of(name)
     if (file.value === undefined) continue
     files[name] = file.value
     if (!fileExists(file.value)) report.problem(file, 'give the path of a PEM file', 'there is no such file')
@@ -144,8 +168,8 @@ function tlsFiles(signal: SignalType, values: Values, fileExists: (path: string)
     ['clientCertificate', 'clientKey'],
   ] as const) {
     if (files[one] === undefined || files[other] !== undefined) continue
-    const mend = `set ${values.variable(signal, other)} too, or neither`
-    report.problem(values.otlp(signal, one), mend, 'a client key and a client certificate go together')
+    const mend = `set ${settings.written(other)} too, or neither`
+    report.problem(settings.of(one), mend, 'a client key and a client certificate go together')
   }
   return files
 }

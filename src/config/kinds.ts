@@ -143,6 +143,40 @@ export function pairs(keys: RegExp = /^[^\s=,]+$/): Kind<Readonly<Record<string,
   }
 }
 
+/**
+ * A list of objects with a name or an endpoint, or of endpoints alone: JSON, or texts with commas between. What stands in
+ * the objects is for others to read.
+ */
+export function entries(): Kind<readonly (string | Readonly<Record<string, unknown>>)[]> {
+  const hint = 'use a list of objects such as [{"endpoint": "http://localhost:4317"}], or endpoints with commas between'
+  return {
+    read: (raw) => {
+      const given = typeof raw === 'string' ? listOf(raw) : raw
+      if (!Array.isArray(given) || given.length === 0) return { hint }
+      return given.every((each) => typeof each === 'string' || isObject(each)) ? { value: given } : { hint }
+    },
+    show: (value) => {
+      const named = value.map((each) => (typeof each === 'string' ? each : (each.name ?? each.endpoint ?? each.file)))
+      return named.map((each) => showText(String(each ?? '?'))).join(', ')
+    },
+  }
+}
+
+function listOf(written: string): unknown {
+  const trimmed = written.trim()
+  if (!/^[[{]/.test(trimmed))
+    return trimmed
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== '')
+  try {
+    const parsed: unknown = JSON.parse(trimmed)
+    return isObject(parsed) ? [parsed] : parsed
+  } catch {
+    return undefined
+  }
+}
+
 function split(raw: unknown): (string | undefined)[][] {
   const entries = String(raw).split(',')
   return entries

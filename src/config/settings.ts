@@ -4,7 +4,7 @@
  */
 
 import type { SignalType } from '../telemetry/signal.ts'
-import { choice, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
+import { choice, entries, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
 
 export interface Setting<T = unknown> {
   readonly kind: Kind<T>
@@ -41,7 +41,7 @@ const count = integer(1, 1_000_000)
 const limit = integer(0, 1_000_000)
 
 /** What a general `OTEL_EXPORTER_OTLP_X` and its three per-signal forms have in common; keyed by our name for X. */
-const otlp = {
+export const otlp = {
   endpoint: { x: 'ENDPOINT', kind: text(), about: 'where to send; HTTP adds /v1/<signal>' },
   protocol: { x: 'PROTOCOL', kind: choice(protocols, protocolAliases), about: 'grpc, http/protobuf or http/json' },
   headers: {
@@ -182,6 +182,13 @@ export const settings = {
     description: 'further resource attributes, key=value,key=value',
   },
 
+  destinations: {
+    kind: entries(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_DESTINATIONS'],
+    secret: true,
+    description: 'several OTLP destinations at once: a JSON list of objects, or endpoints with commas between',
+  },
   'traces.exporter': exporterSetting('traces'),
   'logs.exporter': exporterSetting('logs'),
   'metrics.exporter': exporterSetting('metrics'),

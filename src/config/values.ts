@@ -50,6 +50,8 @@ export interface Resolved<T = unknown> {
   readonly value: T | undefined
   readonly origin: string
   readonly strength: number
+  /** What it is called where that is not its key. */
+  readonly label?: string
 }
 
 /** Collects findings; one that concerns several signals is told once. */
@@ -61,7 +63,10 @@ export class Report {
   problem(setting: Resolved, hint: string, why?: string): void {
     const { secret }: Setting = settings[setting.key]
     const quoted = secret ? 'unreadable' : `"${showText(String(setting.value))}"`
-    this.add(`${setting.key} is ${quoted} (from ${setting.origin})${why === undefined ? '' : `: ${why}`}`, hint)
+    this.add(
+      `${setting.label ?? setting.key} is ${quoted} (from ${setting.origin})${why === undefined ? '' : `: ${why}`}`,
+      hint,
+    )
   }
 
   add(message: string, hint: string): void {

@@ -4,38 +4,40 @@
  */
 
 import { describeError } from '../base/errors.ts'
-import type { Config, ExporterKind } from '../config/config.ts'
+import type { Config, Destination } from '../config/config.ts'
 import { signalTypes } from '../config/settings.ts'
-import type { Attributes, Signal, SignalType } from '../telemetry/signal.ts'
-import { type Exporter, exporters, type Outcome, type Payloads } from './exporter.ts'
+import type { Attributes, LogSignal, MetricSignal, Signal, SignalType, SpanSignal } from '../telemetry/signal.ts'
+import { type Acks, type Collection, type DestinationAcks, noAcks } from './acks.ts'
+import { type Exporter, type Outcome, openExporter, type Payloads } from './exporter.ts'
 import { Lane } from './lane.ts'
 import { MetricSource, QueueSource, type Source } from './sources.ts'
-
-/** By destination and type: the first N signals in the stream are settled, delivered or finally rejected. */
-export type Acks = Readonly<Record<string, Readonly<Record<SignalType, number>>>>
+import { Window } from './window.ts'
 
 export interface DeliveryCounts {
   readonly delivered: number
   /** Seen and not settled, whether held in memory or not. */
   readonly queued: number
-  readonly rejected: number
+  /** Finally refused: by the server, or because it could not be encoded. */
+  readonly dropped: number
 }
 
 export interface DestinationReport {
   readonly counts: Readonly<Record<SignalType, DeliveryCounts>>
   /** Why the last attempt failed, or what the server refused. */
   readonly lastError?: string
+  /** What a person can do about it, where that is known. */
+  readonly hint?: string
 }
 
 export interface DeliveryReport {
   /** Nothing that was seen is left to send anywhere. */
   readonly settled: boolean
-  /** By a name that can be shown, such as `grpc http://localhost:4317`. */
+  /** By a name that can be shown: the user's own, or one such as `grpc http://localhost:4317`. */
   readonly destinations: Readonly<Record<string, DestinationReport>>
 }
 
 export interface Delivery {
-  /** In stream order; what an acknowledgement already covers is skipped, what memory has no room for is left out. */
+  /** In stream order; what an acknowledgement already covers is skipped, what memory has no room for is replayed later. */
   enqueue(signals: readonly Signal[]): void
   /** Tries everything now, in batches, until done, failed once, or the deadline. Never rejects. */
   flush(deadline: AbortSignal): Promise<void>
@@ -48,8 +50,12 @@ export interface DeliveryOptions {
   readonly config: Config
   readonly resource: Attributes
   readonly startUnixMicro: number
-  readonly acks: Acks
+  /** Undefined: something was settled before, and nobody knows how much. */
+  readonly acks: Acks | undefined
+  /** Keeps them, or throws. */
   onAck(acks: Acks): void
+  /** The stream from its beginning, at least as far as it was enqueued; may be read in several places at a time. */
+  replay(): Iterable<Signal>
   now?(): number
 }
 
@@ -59,17 +65,19 @@ const typeOf = { span: 'traces', log: 'logs', metric: 'metrics' } as const satis
 interface Track {
   readonly type: SignalType
   readonly destination: string
-  readonly lane: Pick<Lane<unknown>, 'settled' | 'rejected' | 'lastError' | 'wake' | 'flush' | 'close'>
+  readonly lane: Pick<Lane<unknown>, 'settled' | 'dropped' | 'lastError' | 'hint' | 'wake' | 'flush' | 'close'>
   readonly source: Pick<Source<unknown>, 'add'>
+  /** Of metrics: the export that was begun last. */
+  collection: Collection | undefined
   close(): Promise<void>
 }
 
 /** Loads the SDK and opens the exporters in the background; sending begins with the first signals. */
 export function startDelivery(options: DeliveryOptions): Delivery {
   const seen: Record<SignalType, number> = { traces: 0, logs: 0, metrics: 0 }
-  const onSettled = () => options.onAck(mergeAcks(options.acks, tracks))
-  const tracks = signalTypes.flatMap((type) =>
-    options.config.signals[type].exporters.map((kind) => openTrack(type, kind, options, onSettled)),
+  const keep = () => options.onAck(mergeAcks(options.acks ?? {}, tracks))
+  const tracks: readonly Track[] = signalTypes.flatMap((type) =>
+    options.config.signals[type].destinations.map((destination) => openTrack(type, destination, options, keep)),
   )
   const flush = async (deadline: AbortSignal) => {
     if (deadline.aborted) return
@@ -79,10 +87,8 @@ export function startDelivery(options: DeliveryOptions): Delivery {
     enqueue(signals) {
       for (const signal of signals) {
         const type = typeOf[signal.kind]
-        const number = ++seen[type]
-        for (const track of tracks) {
-          if (track.type === type) track.source.add(signal, number <= track.lane.settled)
-        }
+        seen[type]++
+        for (const track of tracks) if (track.type === type) track.source.add(signal)
       }
       for (const { lane } of tracks) lane.wake()
     },
@@ -98,57 +104,89 @@ export function startDelivery(options: DeliveryOptions): Delivery {
 
 function openTrack<T extends SignalType>(
   type: T,
-  kind: ExporterKind,
+  destination: Destination,
   options: DeliveryOptions,
-  onSettled: () => void,
+  keep: () => void,
 ): Track {
   const { config, acks, now = Date.now } = options
-  const destination = exporters[kind].destination(type, config)
-  const settled = acks[destination]?.[type] ?? 0
-  const source: Source<Payloads[T]> = sources[type](options, settled)
-  const exporter = openLazily(() => exporters[kind].open(type, config))
+  const { batch } = config.signals[type]
+  const settled = acks?.[destination.name]?.[type] ?? 0
+  const begin = (collection: Collection) => {
+    track.collection = collection
+    keep()
+  }
+  const source: Source<Payloads[T]> = sources[type]({ ...options, destination, settled, begin })
+  const exporter = openLazily(() => openExporter(type, destination, batch))
   const lane = new Lane({
     settled,
-    delayMs: config.signals[type].batch.scheduleDelayMs,
-    batchSize: config.signals[type].batch.maxBatchSize,
+    delayMs: batch.scheduleDelayMs,
+    batchSize: batch.maxBatchSize,
     source,
     send: async (payload, deadline) => {
       const opened = await exporter.get()
       return 'failure' in opened ? opened.failure : opened.exporter.send(payload, deadline)
     },
-    onSettled,
+    onSettled: keep,
     now,
   })
   const close = async () => {
     lane.close()
+    source.close()
     const opened = await exporter.get()
     if ('exporter' in opened) opened.exporter.close()
   }
-  return { type, destination, lane, source, close }
+  const track: Track = {
+    type,
+    destination: destination.name,
+    lane,
+    source,
+    collection: collectionOf(options, destination),
+    close,
+  }
+  return track
+}
+
+function collectionOf({ acks }: DeliveryOptions, { name }: Destination): Collection | undefined {
+  return acks?.[name]?.collection
 }
 
 const loadSdk = () => import('../telemetry/provider.ts')
 
-const sources: { readonly [T in SignalType]: (options: DeliveryOptions, settled: number) => Source<Payloads[T]> } = {
-  traces({ config, resource }, settled) {
-    const factory = loadSdk().then((sdk) => {
-      const make = sdk.createSpanFactory(config, resource)
-      return (signal: Signal) => (signal.kind === 'span' ? make(signal) : undefined)
-    })
-    return new QueueSource(settled, config.signals.traces.batch.maxQueueSize, factory)
-  },
-  logs({ config, resource }, settled) {
-    const factory = loadSdk().then((sdk) => {
-      const make = sdk.createLogFactory(config, resource)
-      return (signal: Signal) => (signal.kind === 'log' ? make(signal) : undefined)
-    })
-    return new QueueSource(settled, config.signals.logs.batch.maxQueueSize, factory)
-  },
-  metrics({ config, resource, startUnixMicro }, settled) {
-    return new MetricSource(
-      settled,
-      loadSdk().then((sdk) => sdk.createMetricState(config, resource, startUnixMicro)),
+interface SourceOptions extends DeliveryOptions {
+  readonly destination: Destination
+  readonly settled: number
+  begin(collection: Collection): void
+}
+
+/** Measurements that are held while the SDK loads or an export is collected; they are summed up at once otherwise. */
+const metricRoom = 2048
+
+const sources: { readonly [T in SignalType]: (options: SourceOptions) => Source<Payloads[T]> } = {
+  traces({ config, resource, settled, replay }) {
+    const window = new Window<SpanSignal>(settled, config.signals.traces.batch.maxQueueSize, 'span', replay)
+    return new QueueSource(
+      window,
+      loadSdk().then((sdk) => sdk.createSpanFactory(config, resource)),
     )
+  },
+  logs({ config, resource, settled, replay }) {
+    const window = new Window<LogSignal>(settled, config.signals.logs.batch.maxQueueSize, 'log', replay)
+    return new QueueSource(
+      window,
+      loadSdk().then((sdk) => sdk.createLogFactory(config, resource)),
+    )
+  },
+  metrics(options) {
+    const { config, resource, startUnixMicro, settled, acks, destination, replay, begin } = options
+    const isKnown = acks !== undefined || config.metrics.temporality === 'cumulative'
+    return new MetricSource({
+      window: new Window<MetricSignal>(0, metricRoom, 'metric', replay),
+      state: loadSdk().then((sdk) => sdk.createMetricState(config, resource, startUnixMicro)),
+      settled: isKnown ? settled : undefined,
+      last: collectionOf(options, destination),
+      startUnixMicro,
+      begin,
+    })
   },
 }
 
@@ -173,22 +211,23 @@ function openLazily<T extends SignalType>(open: () => Promise<Exporter<T>>): { g
 
 /** What is known of destinations that are not in use now is kept. */
 function mergeAcks(before: Acks, tracks: readonly Track[]): Acks {
-  const merged: Record<string, Record<SignalType, number>> = structuredClone(before)
-  for (const { destination, type, lane } of tracks) {
-    merged[destination] = { ...(merged[destination] ?? { traces: 0, logs: 0, metrics: 0 }), [type]: lane.settled }
+  const merged: Record<string, DestinationAcks> = { ...before }
+  for (const { destination, type, lane, collection } of tracks) {
+    const known = merged[destination] ?? noAcks
+    merged[destination] = { ...known, [type]: lane.settled, ...(collection === undefined ? {} : { collection }) }
   }
   return merged
 }
 
 function makeReport(tracks: readonly Track[], seen: Readonly<Record<SignalType, number>>): DeliveryReport {
-  const none: DeliveryCounts = { delivered: 0, queued: 0, rejected: 0 }
+  const none: DeliveryCounts = { delivered: 0, queued: 0, dropped: 0 }
   const destinations: Record<string, DestinationReport> = {}
   for (const { destination, type, lane } of tracks) {
-    const { settled, rejected, lastError } = lane
-    const counts = { delivered: settled - rejected, queued: Math.max(0, seen[type] - settled), rejected }
+    const { settled, dropped, lastError, hint } = lane
+    const counts = { delivered: settled - dropped, queued: Math.max(0, seen[type] - settled), dropped }
     const known = destinations[destination] ?? { counts: { traces: none, logs: none, metrics: none } }
-    const error = lastError === undefined ? {} : { lastError }
-    destinations[destination] = { ...known, ...error, counts: { ...known.counts, [type]: counts } }
+    const trouble = lastError === undefined ? {} : { lastError, ...(hint === undefined ? {} : { hint }) }
+    destinations[destination] = { ...known, ...trouble, counts: { ...known.counts, [type]: counts } }
   }
   return { settled: tracks.every(({ type, lane }) => seen[type] <= lane.settled), destinations }
 }

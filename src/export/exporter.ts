@@ -9,7 +9,7 @@ import type { ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describeError } from '../base/errors.ts'
-import type { Config, ExporterKind } from '../config/config.ts'
+import type { BatchSettings, Destination, ExporterKind } from '../config/config.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { jsonSerializers } from './serializers.ts'
 
@@ -25,8 +25,13 @@ export type Outcome =
   | { readonly status: 'accepted'; readonly lost?: number; readonly reason?: string }
   /** Not now; `afterMs` is the server's own wish. */
   | { readonly status: 'retry'; readonly afterMs?: number; readonly reason: string }
+  /** Not with this configuration, and trying again will not mend that: kept until a person has. */
+  | { readonly status: 'held'; readonly reason: string; readonly hint: string }
   /** Never; `tooLarge`: a smaller request might pass. */
   | { readonly status: 'rejected'; readonly tooLarge?: boolean; readonly reason: string }
+
+/** What a server that says 401 or 403 wants. */
+export const checkCredentials = 'check the headers of this destination'
 
 export interface Exporter<T extends SignalType> {
   /** One attempt. Resolves by `deadline` at the latest and never rejects. */
@@ -34,27 +39,31 @@ export interface Exporter<T extends SignalType> {
   close(): void
 }
 
-export interface ExporterEntry {
-  /** Names the destination in acknowledgements and reports: the same one in every process, free of secrets. */
-  destination(type: SignalType, config: Config): string
-  open<T extends SignalType>(type: T, config: Config): Promise<Exporter<T>>
+type Table = {
+  readonly [K in ExporterKind]: <T extends SignalType>(
+    type: T,
+    destination: Destination<K>,
+    batch: BatchSettings,
+  ) => Promise<Exporter<T>>
 }
 
-export const exporters: Readonly<Record<ExporterKind, ExporterEntry>> = {
-  otlp: {
-    destination(type, { signals }) {
-      const { protocol, url } = signals[type].otlp
-      const { host, pathname, protocol: scheme } = new URL(url)
-      return `${protocol} ${scheme}//${host}${protocol === 'grpc' ? '' : pathname.replace(/\/v1\/\w+$/, '')}`
-    },
-    async open(type, config) {
-      const { protocol } = config.signals[type].otlp
-      if (protocol === 'grpc') return (await import('./otlp-grpc.ts')).openGrpc(type, config.signals[type])
-      return (await import('./otlp-http.ts')).openHttp(type, config.signals[type], protocol)
-    },
+const exporters: Table = {
+  async otlp(type, { target }, { exportTimeoutMs }) {
+    const within = { ...target, timeoutMs: Math.min(target.timeoutMs, exportTimeoutMs) }
+    if (target.protocol === 'grpc') return (await import('./otlp-grpc.ts')).openGrpc(type, within)
+    return (await import('./otlp-http.ts')).openHttp(type, within)
   },
-  console: { destination: () => 'console', open: async (type) => openConsole(type) },
-  file: { destination: (_type, { file }) => `file ${file}`, open: async (type, { file }) => openFile(type, file) },
+  console: async (type) => openConsole(type),
+  file: async (type, { path }) => openFile(type, path),
+}
+
+/** Opens what the destination's kind asks for. Rejects where it cannot be opened now: a certificate that is not there. */
+export function openExporter<T extends SignalType, K extends ExporterKind>(
+  type: T,
+  destination: Destination<K>,
+  batch: BatchSettings,
+): Promise<Exporter<T>> {
+  return exporters[destination.kind as K](type, destination, batch)
 }
 
 /** OTLP/JSON on stderr, and only at the end: stdout is claude's, and so is the screen while it runs. */

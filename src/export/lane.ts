@@ -21,17 +21,24 @@ export interface LaneOptions<P> {
 
 const firstBackoffMs = 1000
 const longestBackoffMs = 30_000
+/** No server is obeyed for longer: what it says may be a slip, and a timer of more than 24 days would go off at once. */
+const longestWaitMs = 15 * 60_000
 
 export class Lane<P> {
   settled: number
-  rejected = 0
+  /** Of the settled ones, those that were finally refused. */
+  dropped = 0
+  /** Why the last attempt failed, or what the server refused. */
   lastError: string | undefined
+  /** What a person can do about it, where that is known. */
+  hint: string | undefined
   private batchSize: number
   private failures = 0
   /** Before this time the server does not want to be asked. */
   private notBefore = 0
   private timer: Timer | undefined
   private isSending = false
+  private isHeld = false
   private running: Promise<void> = Promise.resolve()
   private readonly closing = new AbortController()
 
@@ -43,7 +50,7 @@ export class Lane<P> {
   /** Something may have come in: it leaves after the delay, or at once when it fills a batch. */
   wake(): void {
     const waiting = this.options.source.waiting()
-    if (waiting === 0) return
+    if (waiting === 0 || this.isHeld) return
     const isFull = this.failures === 0 && waiting >= this.batchSize
     if (isFull) this.unschedule()
     this.schedule(isFull ? 0 : this.failures > 0 ? this.backoff() : this.options.delayMs)
@@ -91,11 +98,12 @@ export class Lane<P> {
   private async sendBatches(stop: AbortSignal, everything: boolean): Promise<void> {
     const { source, now } = this.options
     do {
-      if (stop.aborted || now() < this.notBefore) return
+      if (this.isHeld || stop.aborted || now() < this.notBefore) return
       const batch = await source.next(this.batchSize)
       if (batch === undefined || stop.aborted) return
       const outcome = await this.attempt(batch, stop)
       if (outcome.status === 'retry') return this.postpone(outcome)
+      if (outcome.status === 'held') return this.hold(outcome)
       const size = batch.upTo - this.settled
       const isDivisible = source.isDivisible && size > 1
       if (outcome.status === 'rejected' && outcome.tooLarge && isDivisible) this.batchSize = Math.ceil(size / 2)
@@ -103,7 +111,8 @@ export class Lane<P> {
     } while (everything || source.waiting() >= this.batchSize)
   }
 
-  private async attempt({ payload }: Batch<P>, stop: AbortSignal): Promise<Outcome> {
+  private async attempt({ payload, lost }: Batch<P>, stop: AbortSignal): Promise<Outcome> {
+    if (lost !== undefined) return { status: 'rejected', reason: lost }
     if (payload === undefined) return { status: 'accepted' }
     try {
       return await this.options.send(payload, stop)
@@ -113,9 +122,11 @@ export class Lane<P> {
     }
   }
 
-  private settle({ upTo }: Batch<P>, outcome: Exclude<Outcome, { status: 'retry' }>): void {
-    this.rejected += outcome.status === 'rejected' ? upTo - this.settled : (outcome.lost ?? 0)
+  private settle({ upTo }: Batch<P>, outcome: Exclude<Outcome, { status: 'retry' | 'held' }>): void {
+    const size = upTo - this.settled
+    this.dropped += outcome.status === 'rejected' ? size : Math.min(size, outcome.lost ?? 0)
     this.lastError = outcome.reason
+    this.hint = undefined
     this.failures = 0
     if (outcome.status === 'accepted') this.batchSize = Math.min(this.batchSize * 2, this.options.batchSize)
     this.settled = upTo
@@ -125,8 +136,16 @@ export class Lane<P> {
 
   private postpone({ afterMs, reason }: Extract<Outcome, { status: 'retry' }>): void {
     this.lastError = reason
+    this.hint = undefined
     this.failures++
-    if (afterMs !== undefined) this.notBefore = this.options.now() + afterMs
+    if (afterMs !== undefined) this.notBefore = this.options.now() + Math.min(afterMs, longestWaitMs)
+  }
+
+  /** Nothing more in this process; the next one tries once. */
+  private hold({ reason, hint }: Extract<Outcome, { status: 'held' }>): void {
+    this.lastError = reason
+    this.hint = hint
+    this.isHeld = true
   }
 
   /** Doubles from 1 s to 30 s, with up to half of it taken off by chance; the server's own wish wins. */

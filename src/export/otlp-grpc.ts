@@ -9,11 +9,11 @@ import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-grpc'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base'
 import { describeError } from '../base/errors.ts'
-import type { OtlpTarget, SignalConfig } from '../config/config.ts'
+import type { OtlpTarget } from '../config/config.ts'
 import { keepLoopbackDirect, withoutOtlpVariables } from '../config/otlp-environment.ts'
 import { scope } from '../telemetry/provider.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import type { Exporter, Outcome } from './exporter.ts'
+import { checkCredentials, type Exporter, type Outcome } from './exporter.ts'
 import { retryDelay } from './grpc-status.ts'
 import { type PartialSuccess, readPartialSuccess } from './serializers.ts'
 
@@ -30,14 +30,14 @@ const official: { readonly [T in SignalType]: (options: Options) => OfficialExpo
   metrics: (options) => new OTLPMetricExporter(options) as OfficialExporter,
 }
 
-export function openGrpc<T extends SignalType>(type: T, { otlp, batch }: SignalConfig): Exporter<T> {
+export function openGrpc<T extends SignalType>(type: T, otlp: OtlpTarget): Exporter<T> {
   keepLoopbackDirect()
   const options = {
     url: otlp.url,
     credentials: credentialsOf(otlp),
     metadata: metadataOf(otlp),
     compression: otlp.compression === 'gzip' ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
-    timeoutMillis: Math.min(otlp.timeoutMs, batch.exportTimeoutMs),
+    timeoutMillis: otlp.timeoutMs,
     userAgent: `${scope.name}/${scope.version}`,
   }
   const open = () => withoutOtlpVariables(() => official[type](options))
@@ -82,6 +82,8 @@ function metadataOf({ headers }: OtlpTarget): Metadata {
   return metadata
 }
 
+/** What a person has to mend. */
+const held: ReadonlySet<number> = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED])
 const retryable: ReadonlySet<number> = new Set([
   status.CANCELLED,
   status.DEADLINE_EXCEEDED,
@@ -94,6 +96,7 @@ const retryable: ReadonlySet<number> = new Set([
 function failure(error: unknown): Outcome {
   if (!isServiceError(error)) return { status: 'rejected', reason: describeError(error) }
   const reason = `gRPC ${status[error.code] ?? error.code}: ${error.details.replace(/ Resolution note:\s*$/, '')}`
+  if (held.has(error.code)) return { status: 'held', reason, hint: checkCredentials }
   const afterMs = retryDelay(error.metadata.get('grpc-status-details-bin')[0])
   const isExhausted = error.code === status.RESOURCE_EXHAUSTED
   if (retryable.has(error.code) || (isExhausted && afterMs !== undefined)) {

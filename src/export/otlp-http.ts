@@ -6,23 +6,21 @@
 
 import { readFileSync } from 'node:fs'
 import { describeError } from '../base/errors.ts'
-import type { Protocol, SignalConfig, TlsFiles } from '../config/config.ts'
+import type { OtlpTarget, TlsFiles } from '../config/config.ts'
+import { showText } from '../config/kinds.ts'
 import { keepLoopbackDirect } from '../config/otlp-environment.ts'
 import { scope } from '../telemetry/provider.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import type { Exporter, Outcome } from './exporter.ts'
+import { checkCredentials, type Exporter, type Outcome } from './exporter.ts'
 import { jsonSerializers, protobufSerializers } from './serializers.ts'
 
 const retryable = new Set([429, 502, 503, 504])
 const answerLimit = 4 * 1024 * 1024
 const userAgent = `${scope.name}/${scope.version} OTel-OTLP-Exporter-JavaScript`
 
-export function openHttp<T extends SignalType>(
-  type: T,
-  { otlp, batch }: SignalConfig,
-  protocol: Protocol,
-): Exporter<T> {
+export function openHttp<T extends SignalType>(type: T, otlp: OtlpTarget): Exporter<T> {
   keepLoopbackDirect()
+  const { protocol, timeoutMs } = otlp
   const serializer = (protocol === 'http/json' ? jsonSerializers : protobufSerializers)[type]
   const compress = otlp.compression === 'gzip'
   const headers = {
@@ -32,7 +30,6 @@ export function openHttp<T extends SignalType>(
     ...(compress ? { 'content-encoding': 'gzip' } : {}),
   }
   const tls = readTls(otlp.tls)
-  const timeoutMs = Math.min(otlp.timeoutMs, batch.exportTimeoutMs)
   return {
     async send(payload, deadline) {
       const bytes = new Uint8Array(serializer.serialize(payload))
@@ -56,9 +53,16 @@ function failure(response: Response, answer: Uint8Array): Outcome {
   const { status } = response
   const words = /json|text/.test(response.headers.get('content-type') ?? '') ? new TextDecoder().decode(answer) : ''
   const reason = `HTTP ${status} ${words.slice(0, 200).trim() || response.statusText}`.trim()
+  if (status === 401 || status === 403) return { status: 'held', reason, hint: checkCredentials }
+  if (status >= 300 && status < 400) return { status: 'held', reason, hint: moved(response.headers.get('location')) }
   if (!retryable.has(status)) return { status: 'rejected', reason, ...(status === 413 ? { tooLarge: true } : {}) }
   const afterMs = retryAfter(response.headers.get('retry-after'))
   return { status: 'retry', reason, ...(afterMs === undefined ? {} : { afterMs }) }
+}
+
+/** Never followed: where prompts and credentials go is the user's to say. */
+function moved(location: string | null): string {
+  return location === null ? 'check the endpoint' : `the server points to ${showText(location)}: check the endpoint`
 }
 
 /** Seconds or an HTTP date. */

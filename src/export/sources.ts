@@ -2,128 +2,195 @@
 
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { MetricState } from '../telemetry/provider.ts'
-import type { MetricSignal, Signal } from '../telemetry/signal.ts'
+import type { LogSignal, MetricSignal, Signal, SpanSignal } from '../telemetry/signal.ts'
+import type { Collection } from './acks.ts'
+import type { Window } from './window.ts'
 
 /** Something to send, and the number of signals, from the start of the stream, that are settled with it. */
 export interface Batch<P> {
   /** `undefined`: nothing of it is to be sent, all of it was sampled out. */
   readonly payload: P | undefined
   readonly upTo: number
+  /** Why it is given up unsent. */
+  readonly lost?: string
 }
 
 export interface Source<P> {
   /** Whether a smaller `limit` makes a smaller batch. */
   readonly isDivisible: boolean
-  /** Takes the next signal of the stream; `isSettled`: an earlier process has delivered it. */
-  add(signal: Signal, isSettled: boolean): void
-  /** Signals that could be sent. */
+  /** Takes the next signal of the stream. */
+  add(signal: Signal): void
+  /** Signals that are not settled. */
   waiting(): number
   /** What comes next, of at most `limit` signals; the same again until it is settled. */
   next(limit: number): Promise<Batch<P> | undefined>
   settle(upTo: number): void
+  /** Nothing is asked for any more. */
+  close(): void
 }
 
-/**
- * Holds at most `room` signals. Once it is full it takes no more: what is settled is always a prefix of the stream,
- * so that a gap could not be told from a delivery. The rest is the next process's.
- */
-export class QueueSource<R> implements Source<R[]> {
+/** Spans or log records, in order. */
+export class QueueSource<S extends SpanSignal | LogSignal, R> implements Source<R[]> {
   readonly isDivisible = true
-  private readonly queue: Signal[] = []
-  private isFull = false
 
   constructor(
-    private settled: number,
-    private readonly room: number,
+    private readonly window: Window<S>,
     /** Makes a record of a signal, or `undefined` if it is sampled out. */
-    private readonly factory: Promise<(signal: Signal) => R | undefined>,
+    private readonly factory: Promise<(signal: S) => R | undefined>,
   ) {
     // Who asks for a batch hears of it.
     factory.catch(() => {})
   }
 
-  add(signal: Signal, isSettled: boolean): void {
-    if (isSettled) return
-    this.isFull ||= this.queue.length >= this.room
-    if (!this.isFull) this.queue.push(signal)
+  add(signal: Signal): void {
+    this.window.add(signal)
   }
 
   waiting(): number {
-    return this.queue.length
+    return this.window.left()
   }
 
   async next(limit: number): Promise<Batch<R[]> | undefined> {
-    if (this.queue.length === 0) return undefined
     const make = await this.factory
-    const signals = this.queue.slice(0, limit)
+    await this.window.refill()
+    const signals = this.window.held.slice(0, limit)
+    if (signals.length === 0) return undefined
     const records = signals.map(make).filter((record) => record !== undefined)
-    return { payload: records.length === 0 ? undefined : records, upTo: this.settled + signals.length }
+    return { payload: records.length === 0 ? undefined : records, upTo: this.window.start + signals.length }
   }
 
   settle(upTo: number): void {
-    this.queue.splice(0, upTo - this.settled)
-    this.settled = upTo
+    this.window.drop(upTo - this.window.start)
+  }
+
+  close(): void {
+    this.window.close()
   }
 }
 
-/** One collection is under way at a time: a delta that was not delivered must be sent again, not collected anew. */
+export interface MetricSourceOptions {
+  /** From the first measurement on: all of them are needed for the sums. */
+  readonly window: Window<MetricSignal>
+  readonly state: Promise<MetricState>
+  /** Measurements that earlier processes have settled; undefined when that is not known and must not be guessed. */
+  readonly settled: number | undefined
+  /** The last collection that any process has begun. */
+  readonly last: Collection | undefined
+  readonly startUnixMicro: number
+  /** Keeps where a collection ends before it is sent; nothing is sent when that throws. */
+  begin(collection: Collection): void
+}
+
+/**
+ * One collection is under way at a time, and its bounds are kept before it leaves: whoever takes the run over collects the same
+ * measurements with the same times again, so that a receiver knows what it has got already.
+ */
 export class MetricSource implements Source<ResourceMetrics> {
   readonly isDivisible = false
-  private readonly unrecorded: { signal: MetricSignal; isSettled: boolean }[] = []
+  private readonly window: Window<MetricSignal>
   private state: MetricState | undefined
-  private seen = 0
-  private lastUnixMicro = 0
+  private settled: number
+  private isUnknown: boolean
+  private last: Collection | undefined
+  private lastUnixMicro: number
   private collected: Batch<ResourceMetrics> | undefined
   private isCollecting = false
 
-  constructor(
-    private settled: number,
-    private readonly loading: Promise<MetricState>,
-  ) {
-    loading.catch(() => {})
+  constructor(private readonly options: MetricSourceOptions) {
+    const { window, state, settled, last, startUnixMicro } = options
+    this.window = window
+    this.settled = settled ?? 0
+    this.isUnknown = settled === undefined
+    this.last = last
+    this.lastUnixMicro = startUnixMicro
+    state.then(
+      (loaded) => {
+        this.state = loaded
+        this.record()
+      },
+      () => {},
+    )
   }
 
-  /** Settled ones are counted too: the sums of a run go on from what an earlier process has told. */
-  add(signal: Signal, isSettled: boolean): void {
-    if (signal.kind !== 'metric') return
-    this.seen++
-    this.unrecorded.push({ signal, isSettled })
+  add(signal: Signal): void {
+    this.window.add(signal)
     this.record()
   }
 
   waiting(): number {
-    return Math.max(0, this.seen - this.settled)
+    return Math.max(0, this.window.seen - this.settled)
   }
 
   async next(): Promise<Batch<ResourceMetrics> | undefined> {
     if (this.waiting() === 0) return undefined
-    this.state ??= await this.loading
-    this.collected ??= await this.collect(this.state)
+    const state = await this.options.state
+    if (this.isUnknown) {
+      return { payload: undefined, upTo: this.window.seen, lost: 'what was delivered before is not known any more' }
+    }
+    this.collected ??= await this.collect(state)
     return this.collected
   }
 
+  settle(upTo: number): void {
+    this.settled = upTo
+    this.isUnknown = false
+    this.collected = undefined
+  }
+
+  close(): void {
+    this.window.close()
+  }
+
   private async collect(state: MetricState): Promise<Batch<ResourceMetrics>> {
-    this.record()
+    await this.catchUp()
+    const collection = this.underWay() ?? this.begin()
     // What comes in meanwhile belongs to the next collection.
     this.isCollecting = true
-    const upTo = this.seen
     try {
-      return { payload: await state.collect(this.lastUnixMicro), upTo }
+      return { payload: await state.collect(collection), upTo: collection.upTo }
     } finally {
       this.isCollecting = false
     }
   }
 
-  settle(upTo: number): void {
-    this.settled = upTo
-    this.collected = undefined
+  /** Records everything that belongs to the collection, also what memory had no room for. */
+  private async catchUp(): Promise<void> {
+    for (let before = -1; before < this.window.start && this.window.start < this.end(); ) {
+      before = this.window.start
+      await this.window.refill()
+      this.record()
+    }
+  }
+
+  private begin(): Collection {
+    const fromUnixMicro = this.last?.toUnixMicro ?? this.options.startUnixMicro
+    // Two collections never have the same times: a receiver may know them apart by nothing else.
+    const toUnixMicro = Math.max(this.lastUnixMicro, fromUnixMicro + 1)
+    const collection = { upTo: this.window.start, fromUnixMicro, toUnixMicro }
+    this.options.begin(collection)
+    this.last = collection
+    return collection
+  }
+
+  /** Begun, by whomever, and not settled. */
+  private underWay(): Collection | undefined {
+    return this.last !== undefined && this.last.upTo > this.settled ? this.last : undefined
+  }
+
+  /** Up to here measurements may be recorded now. */
+  private end(): number {
+    const isKept = this.collected !== undefined
+    return Math.min(this.window.seen, isKept ? this.window.seen : (this.underWay()?.upTo ?? this.window.seen))
   }
 
   private record(): void {
-    if (this.state === undefined || this.isCollecting) return
-    for (const { signal, isSettled } of this.unrecorded.splice(0)) {
+    const { state, window } = this
+    if (state === undefined || this.isCollecting || this.isUnknown) return
+    const count = Math.min(window.held.length, this.end() - window.start)
+    for (const [at, signal] of window.held.slice(0, count).entries()) {
       this.lastUnixMicro = Math.max(this.lastUnixMicro, signal.timeUnixMicro)
-      this.state.record(signal, isSettled)
+      state.record(signal, window.start + at < this.settled)
     }
+    window.drop(count)
   }
 }

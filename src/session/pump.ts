@@ -3,13 +3,14 @@
  * A record leaves the spool only when it is in the journal, and the journal goes only when everything is delivered; so
  * whatever dies in between, the next owner of the run goes on from there and says the same.
  */
-import { type FSWatcher, watch } from 'node:fs'
+import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
 import { parseHookPayload } from '../claude/events.ts'
 import type { Config } from '../config/config.ts'
-import { type Acks, type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
-import type { Attributes } from '../telemetry/signal.ts'
+import { type Acks, acksToJson, readAcks } from '../export/acks.ts'
+import { type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
+import type { Attributes, Signal } from '../telemetry/signal.ts'
 import { createAssembler } from './assembler.ts'
 import type { Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
 import { openJournal } from './journal.ts'
@@ -96,8 +97,9 @@ class RunPump implements Pump {
       config,
       resource: run.resource,
       startUnixMicro: run.at,
-      acks: (readJsonFile(folder.acked) ?? {}) as Acks,
-      onAck: (acks) => writeJsonFile(folder.acked, acks),
+      acks: readAcked(folder),
+      onAck: (acks) => writeJsonFile(folder.acked, acksToJson(acks)),
+      replay: () => this.signalsAgain(),
     })
     for (const entry of this.journal.read()) this.replay(entry)
     if (begun === undefined) this.record([options.entry])
@@ -112,6 +114,12 @@ class RunPump implements Pump {
     }
     this.transcripts.know(entry)
     this.delivery.enqueue(this.assembler.apply(entry))
+  }
+
+  /** All that was ever said of this run, said again: for a destination that memory had no room for. */
+  private *signalsAgain(): Generator<Signal> {
+    const assembler = createAssembler()
+    for (const entry of this.journal.read()) yield* assembler.apply(entry)
   }
 
   start(): void {
@@ -276,6 +284,11 @@ class RunPump implements Pump {
       writeSessionContext(this.options.sessions, { v: 1, sessionId: id, conversationId, ref, startUnixMicro })
     }
   }
+}
+
+/** Nothing where there is no file; undefined where it cannot be understood. */
+function readAcked({ acked }: RunFolder): Acks | undefined {
+  return existsSync(acked) ? readAcks(readJsonFile(acked)) : {}
 }
 
 function nowMicros(): number {

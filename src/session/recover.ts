@@ -4,7 +4,7 @@
  */
 
 import type { Config } from '../config/config.ts'
-import type { Acks, DeliveryReport } from '../export/delivery.ts'
+import type { DeliveryReport } from '../export/delivery.ts'
 import { wrapperOf } from '../hook/run-folder.ts'
 import { createRunEntry } from './begin.ts'
 import type { RunEntry } from './entries.ts'
@@ -16,7 +16,6 @@ import {
   listRuns,
   type RunContext,
   type RunFolder,
-  readJsonFile,
   readRunContext,
   releaseRun,
   removeRunFolder,
@@ -41,29 +40,12 @@ export async function recoverRuns(options: RecoverOptions): Promise<RecoveredRun
   const recovered: RecoveredRun[] = []
   for (const folder of listRuns(options.runs)) {
     if (options.deadline.aborted) break
-    const report = await recoverWhole(folder, options)
+    const report = await recoverRun(folder, options)
     if (report === undefined) continue
     recovered.push({ folder, report })
     if (!report.settled && options.stopAtFailure) break
   }
   return recovered
-}
-
-/** A journal can hold more than delivery's memory takes; as long as a pass gets something through, another one follows. */
-async function recoverWhole(folder: RunFolder, options: RecoverOptions): Promise<DeliveryReport | undefined> {
-  for (let settled = settledCount(folder); ; ) {
-    const report = await recoverRun(folder, options)
-    const now = settledCount(folder)
-    if (report === undefined || report.settled || options.deadline.aborted || now <= settled) return report
-    settled = now
-  }
-}
-
-function settledCount(folder: RunFolder): number {
-  const acks = (readJsonFile(folder.acked) ?? {}) as Acks
-  return Object.values(acks)
-    .flatMap((destination) => Object.values(destination))
-    .reduce((sum, count) => sum + count, 0)
 }
 
 async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<DeliveryReport | undefined> {

@@ -182,10 +182,10 @@ export interface MetricState {
   /** `isDelivered`: an earlier process has delivered it; what is sent as deltas then leaves it out. */
   record(signal: MetricSignal, isDelivered: boolean): void
   /**
-   * Everything up to now, as of `endUnixMicro`. Cumulative points begin at the run's start; deltas begin where the
-   * collection before them ended, so that a lost collection has to be sent again by the caller.
+   * What was recorded, told as of `toUnixMicro`. Cumulative points begin at the run's start; deltas begin at `fromUnixMicro`
+   * and are told once, so that the caller has to send again what did not arrive.
    */
-  collect(endUnixMicro: number): Promise<ResourceMetrics>
+  collect(times: { readonly fromUnixMicro: number; readonly toUnixMicro: number }): Promise<ResourceMetrics>
 }
 
 export function createMetricState(settings: SdkSettings, resource: Attributes, startUnixMicro: number): MetricState {
@@ -198,20 +198,14 @@ export function createMetricState(settings: SdkSettings, resource: Attributes, s
     recorders.set(name, known)
     return known
   }
-  let lastUnixMicro = startUnixMicro
   return {
     record(signal, isDelivered) {
-      const isDelta =
-        reader.selectAggregationTemporality(instrumentTypes[kindOf(signal)]) === AggregationTemporality.DELTA
-      if (isDelivered && isDelta) lastUnixMicro = Math.max(lastUnixMicro, signal.timeUnixMicro)
-      else recorder(signal.instrument)(signal)
+      const temporality = reader.selectAggregationTemporality(instrumentTypes[kindOf(signal)])
+      if (!isDelivered || temporality === AggregationTemporality.CUMULATIVE) recorder(signal.instrument)(signal)
     },
-    async collect(endUnixMicro) {
+    async collect({ fromUnixMicro, toUnixMicro }) {
       const { resourceMetrics } = await reader.collect()
-      const end = Math.max(endUnixMicro, lastUnixMicro)
-      const dated = withTimes(resourceMetrics, hrTime(startUnixMicro), hrTime(lastUnixMicro), hrTime(end))
-      lastUnixMicro = end
-      return dated
+      return withTimes(resourceMetrics, hrTime(startUnixMicro), hrTime(fromUnixMicro), hrTime(toUnixMicro))
     },
   }
 }

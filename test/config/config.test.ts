@@ -2,7 +2,13 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ConfigSources, type Environment, resolveConfig } from '../../src/config/config.ts'
+import {
+  type ConfigSources,
+  type Environment,
+  type OtlpTarget,
+  resolveConfig,
+  type SignalConfig,
+} from '../../src/config/config.ts'
 import { readConfigFile } from '../../src/config/file.ts'
 import { settingKeys, settings, variablesOf } from '../../src/config/settings.ts'
 
@@ -21,13 +27,24 @@ function origin(resolution: ReturnType<typeof resolve>, key: string): string | u
   return resolution.settings.find((setting) => setting.key === key)?.origin
 }
 
+function kindsOf({ destinations }: SignalConfig): string[] {
+  return destinations.map(({ kind }) => kind)
+}
+
+/** Where the one OTLP destination of a signal is. */
+function targetOf({ destinations }: SignalConfig): OtlpTarget {
+  const [otlp, ...more] = destinations.filter((each) => each.kind === 'otlp')
+  if (otlp === undefined || more.length > 0) throw new Error('not one OTLP destination')
+  return otlp.target
+}
+
 describe('defaults', () => {
   const { config, problems, notes } = resolve({})
 
   test('are a local collector over gRPC for all three signals, and nothing to complain about', () => {
     for (const type of ['traces', 'logs', 'metrics'] as const) {
-      expect(config.signals[type].exporters).toEqual(['otlp'])
-      expect(config.signals[type].otlp).toEqual({
+      expect(kindsOf(config.signals[type])).toEqual(['otlp'])
+      expect(targetOf(config.signals[type])).toEqual({
         protocol: 'grpc',
         url: 'http://localhost:4317',
         headers: {},
@@ -58,7 +75,7 @@ describe('defaults', () => {
 
   test('cannot be changed by whoever reads them', () => {
     expect(Object.isFrozen(config)).toBe(true)
-    expect(Object.isFrozen(config.signals.logs.otlp.headers)).toBe(true)
+    expect(Object.isFrozen(targetOf(config.signals.logs).headers)).toBe(true)
   })
 })
 
@@ -86,13 +103,13 @@ describe('precedence', () => {
 
   test('gives a signal its own setting over the general one of the same strength', () => {
     const { signals } = resolve({ [name]: '7', OTEL_EXPORTER_OTLP_LOGS_TIMEOUT: '8' }, { file }).config
-    expect([signals.traces.otlp.timeoutMs, signals.logs.otlp.timeoutMs]).toEqual([7, 8])
+    expect([targetOf(signals.traces).timeoutMs, targetOf(signals.logs).timeoutMs]).toEqual([7, 8])
   })
 
   test('gives a stronger general setting the word over a weaker special one', () => {
     const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://env:1' }
     const { signals } = resolve(env, { flags: { 'otel-endpoint': 'http://flag:2' } }).config
-    expect(signals.traces.otlp.url).toBe('http://flag:2')
+    expect(targetOf(signals.traces).url).toBe('http://flag:2')
   })
 
   test('takes an empty value for none', () => {
@@ -111,12 +128,12 @@ describe('precedence', () => {
 
   test('merges headers of equal strength and replaces weaker ones, which may be for another endpoint', () => {
     const env = { OTEL_EXPORTER_OTLP_HEADERS: 'a=1,b=2', OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'b=3' }
-    expect(resolve(env).config.signals.logs.otlp.headers).toEqual({ a: '1', b: '3' })
+    expect(targetOf(resolve(env).config.signals.logs).headers).toEqual({ a: '1', b: '3' })
     const { signals } = resolve(env, { flags: { 'otel-headers': 'c=4' } }).config
-    expect(signals.logs.otlp.headers).toEqual({ c: '4' })
+    expect(targetOf(signals.logs).headers).toEqual({ c: '4' })
     const own = resolve({ ...env, CLAUDE_OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'd=5' }).config
-    expect(own.signals.logs.otlp.headers).toEqual({ d: '5' })
-    expect(own.signals.traces.otlp.headers).toEqual({ a: '1', b: '2' })
+    expect(targetOf(own.signals.logs).headers).toEqual({ d: '5' })
+    expect(targetOf(own.signals.traces).headers).toEqual({ a: '1', b: '2' })
   })
 })
 
@@ -125,22 +142,22 @@ describe('values', () => {
     [
       'http means http/protobuf',
       { OTEL_EXPORTER_OTLP_PROTOCOL: 'HTTP' },
-      (c) => c.signals.logs.otlp.protocol,
+      (c) => targetOf(c.signals.logs).protocol,
       'http/protobuf',
     ],
     [
       'headers are percent-decoded',
       { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x%2Cy==' },
-      (c) => c.signals.logs.otlp.headers,
+      (c) => targetOf(c.signals.logs).headers,
       { authorization: 'Bearer x,y==' },
     ],
     [
       'exporters are a list',
       { OTEL_LOGS_EXPORTER: 'otlp, file,otlp' },
-      (c) => c.signals.logs.exporters,
+      (c) => kindsOf(c.signals.logs),
       ['otlp', 'file'],
     ],
-    ['none is no exporter', { OTEL_METRICS_EXPORTER: 'none' }, (c) => c.signals.metrics.exporters, []],
+    ['none is no exporter', { OTEL_METRICS_EXPORTER: 'none' }, (c) => kindsOf(c.signals.metrics), []],
     ['booleans are read in any case', { OTEL_SDK_DISABLED: 'TRUE' }, (c) => c.disabled, true],
     [
       'own booleans may be 1',
@@ -300,7 +317,7 @@ describe('endpoints', () => {
     test(`${JSON.stringify(env)} sends traces to ${url}`, () => {
       const { config, problems } = resolve(env)
       expect(problems).toEqual([])
-      expect(config.signals.traces.otlp.url).toBe(url)
+      expect(targetOf(config.signals.traces).url).toBe(url)
     })
   }
 
@@ -412,12 +429,12 @@ describe('the user file', () => {
     )
     const { config, problems } = resolve({}, { file: readConfigFile(path) })
     expect(problems).toEqual([])
-    expect(config.signals.logs.otlp).toMatchObject({
+    expect(targetOf(config.signals.logs)).toMatchObject({
       url: 'http://h:4317',
       headers: { 'api-key': 's,=' },
       timeoutMs: 5,
     })
-    expect(config.signals.traces.exporters).toEqual(['otlp', 'file'])
+    expect(kindsOf(config.signals.traces)).toEqual(['otlp', 'file'])
   })
 
   test('need not be there', () => {

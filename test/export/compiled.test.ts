@@ -13,7 +13,7 @@ const program = `
   import { startDelivery } from ${JSON.stringify(join(import.meta.dir, '../../src/export/delivery.ts'))}
   import { configOf, log, metric, span, start } from ${JSON.stringify(join(import.meta.dir, 'signals.ts'))}
   const config = configOf(process.env)
-  const delivery = startDelivery({ config, resource: config.resource, startUnixMicro: start, acks: {}, onAck() {} })
+  const delivery = startDelivery({ config, resource: config.resource, startUnixMicro: start, acks: {}, onAck() {}, replay: () => [] })
   delivery.enqueue([span(), log(), metric()])
   const { settled } = await delivery.close(AbortSignal.timeout(5000))
   console.log(settled)`

@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config, Protocol } from '../../src/config/config.ts'
-import { type Exporter, exporters, type Outcome, type Payloads } from '../../src/export/exporter.ts'
+import { type Exporter, type Outcome, openExporter, type Payloads } from '../../src/export/exporter.ts'
 import { retryDelay } from '../../src/export/grpc-status.ts'
 import { createLogFactory, createMetricState, createSpanFactory } from '../../src/telemetry/provider.ts'
 import type { SignalType } from '../../src/telemetry/signal.ts'
 import { type Behaviour, type Collector, freePort, retryStatus, startCollector } from './collectors.ts'
-import { configOf, log, metric, span, start } from './signals.ts'
+import { configOf, log, metric, otlpOf, span, start } from './signals.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'claude-otel-exporter-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -24,12 +24,12 @@ async function payloads(config: Config): Promise<Payloads> {
   return {
     traces: [finished],
     logs: [createLogFactory(config, config.resource)(log())],
-    metrics: await state.collect(start + 1),
+    metrics: await state.collect({ fromUnixMicro: start, toUnixMicro: start + 1 }),
   }
 }
 
 async function sendOne<T extends SignalType>(type: T, config: Config, deadline = never): Promise<Outcome> {
-  const exporter: Exporter<T> = await exporters.otlp.open(type, config)
+  const exporter: Exporter<T> = await openExporter(type, otlpOf(config, type), config.signals[type].batch)
   const outcome = await exporter.send((await payloads(config))[type], deadline)
   exporter.close()
   return outcome
@@ -94,7 +94,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const satisfies
     test('finds a collector on localhost that listens on 127.0.0.1 only', async () => {
       const { collector, config } = await connect('accept')
       const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.replace('127.0.0.1', 'localhost') }
-      const named = configOf({ ...env, OTEL_EXPORTER_OTLP_PROTOCOL: config.signals.logs.otlp.protocol })
+      const named = configOf({ ...env, OTEL_EXPORTER_OTLP_PROTOCOL: otlpOf(config, 'logs').target.protocol })
       expect(await sendOne('logs', named)).toEqual({ status: 'accepted' })
     })
 
@@ -181,10 +181,10 @@ describe('otlp by http/json', () => {
 describe('file', () => {
   test('appends one line of OTLP/JSON per request to a file of the user alone', async () => {
     const path = join(folder, 'made', 'signals.jsonl')
-    const config = configOf({ CLAUDE_OTEL_FILE: path })
+    const config = configOf({})
     const all = await payloads(config)
     for (const type of types) {
-      const exporter = await exporters.file.open(type, config)
+      const exporter = await openExporter(type, { kind: 'file', name: 'f', path }, config.signals[type].batch)
       expect(await exporter.send(all[type], never)).toEqual({ status: 'accepted' })
     }
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
@@ -198,8 +198,9 @@ describe('file', () => {
   })
 
   test('is to try again what could not be written', async () => {
-    const config = configOf({ CLAUDE_OTEL_FILE: join(folder) })
-    const exporter = await exporters.file.open('logs', config)
+    const config = configOf({})
+    const { batch } = config.signals.logs
+    const exporter = await openExporter('logs', { kind: 'file', name: 'f', path: folder }, batch)
     const outcome = await exporter.send((await payloads(config)).logs, never)
     expect(outcome).toMatchObject({ status: 'retry', reason: expect.stringContaining('EISDIR') })
   })
@@ -208,11 +209,11 @@ describe('file', () => {
 describe('console', () => {
   test('writes nothing before it is closed, then readable OTLP/JSON to stderr', async () => {
     const program = `
-      const { exporters } = await import(${JSON.stringify(join(import.meta.dir, '../../src/export/exporter.ts'))})
+      const { openExporter } = await import(${JSON.stringify(join(import.meta.dir, '../../src/export/exporter.ts'))})
       const { createLogFactory } = await import(${JSON.stringify(join(import.meta.dir, '../../src/telemetry/provider.ts'))})
       const { configOf, log } = await import(${JSON.stringify(join(import.meta.dir, 'signals.ts'))})
       const config = configOf({})
-      const exporter = await exporters.console.open('logs', config)
+      const exporter = await openExporter('logs', { kind: 'console', name: 'console' }, config.signals.logs.batch)
       await exporter.send([createLogFactory(config, {})(log())], new AbortController().signal)
       process.stderr.write('before\\n')
       exporter.close()`

@@ -1,7 +1,7 @@
 /** Signals and configurations for the tests of export. */
 
-import { type Config, type Environment, resolveConfig } from '../../src/config/config.ts'
-import type { LogSignal, MetricSignal, SpanSignal } from '../../src/telemetry/signal.ts'
+import { type Config, type Destination, type Environment, resolveConfig } from '../../src/config/config.ts'
+import type { LogSignal, MetricSignal, SignalType, SpanSignal } from '../../src/telemetry/signal.ts'
 
 export const start = 1_800_000_000_000_000
 export const traceId = '0af7651916cd43dd8448eb211c80319c'
@@ -49,6 +49,13 @@ export function metric(number = 0, more: Partial<MetricSignal> = {}): MetricSign
 
 export const each = <S>(count: number, make: (number: number) => S): S[] =>
   Array.from({ length: count }, (_, number) => make(number))
+
+/** A destination of an OTLP collector as the configuration has it. */
+export function otlpOf(config: Config, type: SignalType): Destination<'otlp'> {
+  const found = config.signals[type].destinations.find((each) => each.kind === 'otlp')
+  if (found === undefined) throw new Error('no OTLP destination')
+  return found
+}
 
 export function configOf(env: Environment): Config {
   const { config, problems } = resolveConfig({ env: { HOME: '/nowhere', ...env } })

@@ -39,7 +39,14 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const satisfies
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
       }
       const config = configOf({ ...endpoint, ...more })
-      const delivery = startDelivery({ config, resource: {}, startUnixMicro: start, acks: {}, onAck: () => {} })
+      const delivery = startDelivery({
+        config,
+        resource: {},
+        startUnixMicro: start,
+        acks: {},
+        onAck() {},
+        replay: () => [],
+      })
       delivery.enqueue([span(), log(), metric()])
       const report = await delivery.close(AbortSignal.timeout(2000))
       collector.stop()
@@ -63,7 +70,7 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const satisfies
         expect(report.settled).toBe(false)
         expect(received).toBe(0)
         for (const { counts, lastError } of Object.values(report.destinations)) {
-          expect(counts.traces).toEqual({ delivered: 0, queued: 1, rejected: 0 })
+          expect(counts.traces).toEqual({ delivered: 0, queued: 1, dropped: 0 })
           expect(lastError).toBeString()
         }
       }

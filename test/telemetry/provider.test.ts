@@ -176,8 +176,12 @@ describe('metrics', () => {
   const flight = (value: number): MetricSignal => ({ ...turn(1, value), instrument: 'claude.tools_in_flight' })
 
   const state = (env?: Environment) => createMetricState(config(env), {}, start)
-  const collect = async (from: ReturnType<typeof state>, at: number): Promise<Record<string, MetricData>> => {
-    const { scopeMetrics } = await from.collect(start + at)
+  const collect = async (
+    from: ReturnType<typeof state>,
+    at: number,
+    since = 0,
+  ): Promise<Record<string, MetricData>> => {
+    const { scopeMetrics } = await from.collect({ fromUnixMicro: start + since, toUnixMicro: start + at })
     return Object.fromEntries((scopeMetrics[0]?.metrics ?? []).map((metric) => [metric.descriptor.name, metric]))
   }
   const times = (metric: MetricData | undefined) => [metric?.dataPoints[0]?.startTime, metric?.dataPoints[0]?.endTime]
@@ -203,17 +207,17 @@ describe('metrics', () => {
     expect((await collect(metrics, 2))['claude.turns_total']?.dataPoints[0]?.value).toBe(2)
   })
 
-  test('as deltas have intervals without gaps and leave out what was told; what runs stays a sum', async () => {
+  test('as deltas have the interval they are told and leave out what was told; what runs stays a sum', async () => {
     const metrics = state({ OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta' })
     metrics.record(turn(1), true)
     metrics.record(flight(1), true)
     metrics.record(turn(3), false)
-    const first = await collect(metrics, 3)
+    const first = await collect(metrics, 3, 1)
     expect(first['claude.turns_total']?.dataPoints[0]?.value).toBe(1)
     expect(times(first['claude.turns_total'])).toEqual([at(1), at(3)] as never)
     metrics.record(turn(7, 4), false)
     metrics.record(flight(1), false)
-    const second = await collect(metrics, 7)
+    const second = await collect(metrics, 7, 3)
     expect(second['claude.turns_total']?.dataPoints[0]?.value).toBe(4)
     expect(times(second['claude.turns_total'])).toEqual([at(3), at(7)] as never)
     expect(second['claude.tools_in_flight']?.dataPoints[0]?.value).toBe(2)
