@@ -13,6 +13,8 @@ export interface StatePaths {
   /** Our hooks as a plugin; its path shows in claude's resume hint, so it never changes. */
   readonly plugin: string
   readonly log: string
+  /** One line per closing of a run: what was delivered, how hooks did. */
+  readonly reports: string
 }
 
 /** Undefined where no home is known; then nothing can be kept and telemetry is off. */
@@ -25,6 +27,7 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     sessions: join(root, 'sessions'),
     plugin: join(root, 'plugin'),
     log: join(root, 'log'),
+    reports: join(root, 'reports.jsonl'),
   }
 }
 

@@ -4,6 +4,7 @@ import { renderFailure } from '../base/errors.ts'
 import type { Config, Destination, Resolution, ResolvedSetting } from '../config/config.ts'
 import { nameOf } from '../config/destinations.ts'
 import { showText } from '../config/kinds.ts'
+import { align, columnWidths } from './table.ts'
 
 /** Plain text with aligned columns and a final line break; secrets are masked already. */
 export function renderConfig(resolution: Resolution): string {
@@ -48,14 +49,4 @@ function renderSettings(settings: readonly ResolvedSetting[]): string[] {
 
 function cells({ key, shown, origin }: ResolvedSetting): string[] {
   return [key, shown || '(empty)', origin === 'default' ? 'default' : `from ${origin}`]
-}
-
-function align(rows: readonly string[][], widths = columnWidths(rows)): string[] {
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
-}
-
-/** One very long value must not push everything else off the screen. */
-function columnWidths(rows: readonly string[][]): number[] {
-  const columns = Math.max(0, ...rows.map((row) => row.length))
-  return Array.from({ length: columns }, (_, at) => Math.min(48, Math.max(...rows.map((row) => row[at]?.length ?? 0))))
 }

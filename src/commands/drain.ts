@@ -25,8 +25,7 @@ export default defineOurCommand({
     const [problem] = resolution.problems
     if (problem !== undefined) throw problem
     const recovered = await recoverRuns({
-      runs: paths.runs,
-      sessions: paths.sessions,
+      paths,
       configFor: (context) => configForRun(resolution, context),
       deadline: AbortSignal.timeout(seconds * 1000),
       stopAtFailure: false,

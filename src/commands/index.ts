@@ -24,4 +24,8 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     isInternal: true,
     load: async () => (await import('./pump.ts')).default,
   },
+  status: {
+    description: 'show what was sent, what waits and what was dropped',
+    load: async () => (await import('./status.ts')).default,
+  },
 }

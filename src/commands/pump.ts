@@ -30,7 +30,7 @@ export default defineOurCommand({
     const config = await configForRun(resolution, context)
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
     const log = config.debug ? createLog(paths.log) : noLog
-    const pump = startPump({ folder, sessions: paths.sessions, config, entry, log })
+    const pump = startPump({ folder, paths, config, entry, log })
     const claude = context?.entry.wrapped?.pid ?? Number.parseInt(basename(folder.path).replace('claude-', ''), 10)
     while (isProcessAlive(claude)) await Bun.sleep(pollMs)
     const gone = (): { pid: number }[] =>
@@ -41,8 +41,7 @@ export default defineOurCommand({
     const report = await pump.close(gone, AbortSignal.timeout(deliveryMs))
     if (!report.settled) return
     await recoverRuns({
-      runs: paths.runs,
-      sessions: paths.sessions,
+      paths,
       configFor: (other) => configForRun(resolution, other),
       deadline: AbortSignal.timeout(deliveryMs),
       stopAtFailure: true,

@@ -120,7 +120,7 @@ export class Telemetry {
 
   private async openPump(): Promise<Pump> {
     const [{ startPump }, { folder, entry, log }] = await Promise.all([import('../session/pump.ts'), this.prepare()])
-    return startPump({ folder, sessions: this.run.paths.sessions, config: this.run.resolution.config, entry, log })
+    return startPump({ folder, paths: this.run.paths, config: this.run.resolution.config, entry, log })
   }
 
   /** Others' runs, in the time that there is; where the first cannot be delivered, the rest is not tried. */
@@ -135,8 +135,7 @@ export class Telemetry {
     if (!listRuns(paths.runs).some(({ path }) => path !== folder)) return
     const { recoverRuns } = await import('../session/recover.ts')
     await recoverRuns({
-      runs: paths.runs,
-      sessions: paths.sessions,
+      paths,
       configFor: (context) => configForRun(resolution, context),
       deadline: this.ending.signal,
       stopAtFailure: true,

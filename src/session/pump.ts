@@ -4,8 +4,10 @@
  * whatever dies in between, the next owner of the run goes on from there and says the same.
  */
 import { existsSync, type FSWatcher, watch } from 'node:fs'
+import { basename } from 'node:path'
 import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
+import type { StatePaths } from '../base/paths.ts'
 import { parseHookPayload } from '../claude/events.ts'
 import type { Config } from '../config/config.ts'
 import { type Acks, acksToJson, readAcks } from '../export/acks.ts'
@@ -13,7 +15,9 @@ import { type Delivery, type DeliveryReport, startDelivery } from '../export/del
 import type { Attributes, Signal } from '../telemetry/signal.ts'
 import { createAssembler } from './assembler.ts'
 import type { Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
+import { HealthMeter } from './health.ts'
 import { openJournal } from './journal.ts'
+import { appendReport } from './reports.ts'
 import { readRepository } from './repository.ts'
 import {
   isProcessAlive,
@@ -31,7 +35,7 @@ import { Transcripts } from './transcripts.ts'
 export interface PumpOptions {
   /** Owned by this process (see claimRun). */
   readonly folder: RunFolder
-  readonly sessions: string
+  readonly paths: Pick<StatePaths, 'sessions' | 'reports'>
   readonly config: Config
   /** What a new journal begins with; one that exists has its own. */
   readonly entry: RunEntry
@@ -75,6 +79,7 @@ class RunPump implements Pump {
   private readonly delivery: Delivery
   private readonly log: Log
   private readonly transcripts: Transcripts
+  private readonly health = new HealthMeter()
   /** Spool files that the journal has, though their removal may not have happened. */
   private readonly taken = new Set<string>()
   private readonly recent = new Map<string, { readonly from: string; readonly at: number }>()
@@ -86,13 +91,13 @@ class RunPump implements Pump {
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly options: PumpOptions) {
-    const { folder, config, sessions, log = noLog } = options
+    const { folder, config, paths, log = noLog } = options
     this.log = log
     this.journal = openJournal(folder.journal)
     // The first entry is the run's; the rest of the file is not looked at for it.
     const begun = this.journal.read().next().value
     const run = begun?.k === 'run' ? begun : options.entry
-    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions })
+    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions: paths.sessions })
     this.delivery = startDelivery({
       config,
       resource: run.resource,
@@ -113,7 +118,13 @@ class RunPump implements Pump {
       this.recent.set(entry.key ?? entry.from, entry)
     }
     this.transcripts.know(entry)
-    this.delivery.enqueue(this.assembler.apply(entry))
+    this.tell(entry)
+  }
+
+  private tell(entry: Entry): void {
+    const signals = this.assembler.apply(entry)
+    this.health.add(signals)
+    this.delivery.enqueue(signals)
   }
 
   /** All that was ever said of this run, said again: for a destination that memory had no room for. */
@@ -155,6 +166,16 @@ class RunPump implements Pump {
   private leave(report: DeliveryReport, isComplete: boolean): DeliveryReport {
     this.journal.close()
     this.log(`closed: ${JSON.stringify(report)}`)
+    const { settled, destinations } = report
+    const run = basename(this.options.folder.path)
+    appendReport(this.options.paths.reports, {
+      v: 1,
+      at: Date.now(),
+      run,
+      settled,
+      destinations,
+      health: this.health.read(),
+    })
     if (report.settled && isComplete) removeRunFolder(this.options.folder)
     else releaseRun(this.options.folder)
     return report
@@ -208,7 +229,7 @@ class RunPump implements Pump {
     }
     for (const entry of entries) {
       this.log(`taken: ${describeEntry(entry)}`)
-      this.delivery.enqueue(this.assembler.apply(entry))
+      this.tell(entry)
     }
     this.saveSessions()
   }
@@ -250,7 +271,7 @@ class RunPump implements Pump {
     const implied =
       this.sessionStarts.has(session) || !this.isOurs(pid) ? undefined : this.options.entry.wrapped?.source
     const source = detail.type === 'session-start' ? detail.source : implied
-    const context = source === 'resume' ? readSessionContext(this.options.sessions, session) : undefined
+    const context = source === 'resume' ? readSessionContext(this.options.paths.sessions, session) : undefined
     if (context === undefined) return []
     const { conversationId, ref } = context
     return [{ k: 'previous', at, session, previousId: session, conversationId, ref }]
@@ -281,7 +302,7 @@ class RunPump implements Pump {
       const state = `${ref.spanId} ${conversationId}`
       if (this.saved.get(id) === state) continue
       this.saved.set(id, state)
-      writeSessionContext(this.options.sessions, { v: 1, sessionId: id, conversationId, ref, startUnixMicro })
+      writeSessionContext(this.options.paths.sessions, { v: 1, sessionId: id, conversationId, ref, startUnixMicro })
     }
   }
 }

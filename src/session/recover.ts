@@ -3,6 +3,7 @@
  * closed at its last known time, and everything is delivered.
  */
 
+import type { StatePaths } from '../base/paths.ts'
 import type { Config } from '../config/config.ts'
 import type { DeliveryReport } from '../export/delivery.ts'
 import { wrapperOf } from '../hook/run-folder.ts'
@@ -22,8 +23,7 @@ import {
 } from './run.ts'
 
 export interface RecoverOptions {
-  readonly runs: string
-  readonly sessions: string
+  readonly paths: Pick<StatePaths, 'runs' | 'sessions' | 'reports'>
   /** Where a run's signals go: its own destination, unless the user names one now. */
   configFor(context: RunContext | undefined): Promise<Config>
   readonly deadline: AbortSignal
@@ -38,7 +38,7 @@ export interface RecoveredRun {
 
 export async function recoverRuns(options: RecoverOptions): Promise<RecoveredRun[]> {
   const recovered: RecoveredRun[] = []
-  for (const folder of listRuns(options.runs)) {
+  for (const folder of listRuns(options.paths.runs)) {
     if (options.deadline.aborted) break
     const report = await recoverRun(folder, options)
     if (report === undefined) continue
@@ -59,7 +59,7 @@ async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<D
   if (isOwned(folder) || (wrapped !== undefined && isProcessAlive(wrapped)) || !claimRun(folder)) return undefined
   try {
     const config = await options.configFor(context)
-    const pump = startPump({ folder, sessions: options.sessions, config, entry: context?.entry ?? unknownRun(config) })
+    const pump = startPump({ folder, paths: options.paths, config, entry: context?.entry ?? unknownRun(config) })
     const dead = (): number[] => pump.openProcesses().filter((pid) => !isProcessAlive(pid))
     return await pump.close(() => dead().map((pid) => ({ pid })), options.deadline)
   } catch {

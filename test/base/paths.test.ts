@@ -17,6 +17,7 @@ describe('the state folder', () => {
       sessions: '/x/sessions',
       plugin: '/x/plugin',
       log: '/x/log',
+      reports: '/x/reports.jsonl',
     })
   })
 

@@ -50,13 +50,15 @@ function configOf(exporter: string, more: Record<string, string> = {}): Config {
   return resolveConfig({ env: { CLAUDE_OTEL_FILE: output, ...delta, ...Object.fromEntries(names), ...more } }).config
 }
 
+const pathsOf = (folder: string) => ({ sessions: join(folder, 'sessions'), reports: join(folder, 'reports.jsonl') })
+
 const claude = 9_000_001
 const root1 = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
 const wrapped: RunEntry = { ...run, at: 1, wrapped: { root: root1, pid: claude, source: 'startup' } }
 
 function start(entry: RunEntry = wrapped): Pump {
   claimRun(folder)
-  return startPump({ folder, sessions: join(home, 'sessions'), config, entry })
+  return startPump({ folder, paths: pathsOf(home), config, entry })
 }
 
 const soon = (): AbortSignal => AbortSignal.timeout(10_000)
@@ -341,7 +343,7 @@ describe.skipIf(process.platform !== 'linux')('a pump on a full disk', () => {
        claimRun(folder)
        const env = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' }
        const { config } = resolveConfig({ env })
-       startPump({ folder, sessions: ${JSON.stringify(join(home, 'sessions'))}, config, entry: ${JSON.stringify(wrapped)} })
+       startPump({ folder, paths: ${JSON.stringify(pathsOf(home))}, config, entry: ${JSON.stringify(wrapped)} })
        await Bun.sleep(60_000)`,
     )
     const prompts = Array.from({ length: 6 }, (_, index) => ({

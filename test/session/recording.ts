@@ -46,6 +46,7 @@ export function runsOf(calls: readonly HookCall[]): HookCall[][] {
 export interface Workshop {
   readonly folder: string
   readonly sessions: string
+  readonly reports: string
   readonly output: string
   config: Config
   remove(): void
@@ -64,6 +65,7 @@ export function openWorkshop(): Workshop {
   return {
     folder,
     sessions: join(folder, 'sessions'),
+    reports: join(folder, 'reports.jsonl'),
     output,
     config,
     remove: () => rmSync(folder, { recursive: true }),
@@ -93,7 +95,7 @@ export function pumpOf(
 ): ReturnType<typeof startPump> {
   const at = calls[0]?.at ?? 0
   const entry = createRunEntry(workshop.config, `recorded-${at}`, at)
-  return startPump({ folder, sessions: workshop.sessions, config: workshop.config, entry })
+  return startPump({ folder, paths: workshop, config: workshop.config, entry })
 }
 
 /**

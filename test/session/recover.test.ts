@@ -46,8 +46,7 @@ const recover = (
   more: { stopAtFailure?: boolean; deadline?: AbortSignal } = {},
 ) =>
   recoverRuns({
-    runs: join(home, 'runs'),
-    sessions: join(home, 'sessions'),
+    paths: { runs: join(home, 'runs'), sessions: join(home, 'sessions'), reports: join(home, 'reports.jsonl') },
     configFor: async (context) => configFor(context),
     deadline: AbortSignal.timeout(10_000),
     stopAtFailure: false,

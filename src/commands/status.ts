@@ -1,0 +1,87 @@
+/** `claude-otel status`: what was sent, what waits, what was dropped, and how our hooks do. */
+import { Failure } from '../base/errors.ts'
+import { resolveStatePaths } from '../base/paths.ts'
+import { version } from '../base/version.ts'
+import { readEnvironment } from '../config/environment.ts'
+import { hookPercentile } from '../session/health.ts'
+import { readStatus, type StateStatus } from '../session/status.ts'
+import { defineOurCommand } from './command.ts'
+import { align, formatAgo, formatBytes, formatCount } from './table.ts'
+
+export default defineOurCommand({
+  meta: { name: 'status', description: 'Show what was sent, what waits and what was dropped.' },
+  args: { json: { type: 'boolean', description: 'Print everything as JSON.' } },
+  async run({ args }) {
+    const paths = resolveStatePaths(readEnvironment())
+    if (paths === undefined)
+      throw new Failure('io', 'no home folder is known (HOME is not set)', 'set HOME or CLAUDE_OTEL_HOME')
+    const status = readStatus(paths)
+    const { health, ...rest } = status
+    const numbers = { version, state: paths.root, ...rest, hooks: hookNumbers(status), counts: health.counts }
+    process.stdout.write(args.json ? `${JSON.stringify(numbers, undefined, 2)}\n` : renderStatus(paths.root, status))
+  },
+})
+
+interface HookNumbers {
+  readonly calls: number
+  readonly p50Ms?: number
+  readonly p99Ms?: number
+}
+
+/** `calls` that were measured; percentiles only where there are any. */
+function hookNumbers({ health }: StateStatus): HookNumbers {
+  const [p50Ms, p99Ms] = [hookPercentile(health, 0.5), hookPercentile(health, 0.99)]
+  const calls = health.hooks.reduce((sum, count) => sum + count, 0)
+  return p50Ms === undefined || p99Ms === undefined ? { calls } : { calls, p50Ms, p99Ms }
+}
+
+/** Plain text with a final line break. */
+export function renderStatus(root: string, status: StateStatus, now = Date.now()): string {
+  const sections = [
+    ['Destinations', ...renderDestinations(status, now)],
+    ['Runs', ...renderRuns(status, now)],
+    ['Hooks', ...renderHooks(status)],
+    ['Counts', ...renderCounts(status)],
+    ['State', `  ${formatBytes(status.bytes)} in ${root}`],
+  ]
+  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
+}
+
+function renderDestinations({ destinations, reported }: StateStatus, now: number): string[] {
+  const rows = Object.entries(destinations).map(([name, { delivered, queued, dropped, lastError, at }]) => [
+    name,
+    `${delivered} delivered`,
+    `${queued} queued`,
+    `${dropped} dropped`,
+    formatAgo(now - at),
+    ...(lastError === undefined ? [] : [lastError]),
+  ])
+  if (rows.length === 0) return ['  nothing was sent yet']
+  const since = reported.sinceAt === undefined ? '' : `, the first ${formatAgo(now - reported.sinceAt)}`
+  return [...align(rows), `  over ${formatCount(reported.runs, 'run')}${since}`]
+}
+
+function renderRuns({ living, waiting, uncounted, oldestWaitingAt }: StateStatus, now: number): string[] {
+  const oldest = oldestWaitingAt === undefined ? '' : `, the oldest from ${formatAgo(now - oldestWaitingAt)}`
+  const hint = waiting === 0 ? '' : '; the next run or `claude-otel drain` sends them'
+  const unknown = uncounted === 0 ? '' : ` (${uncounted} of them killed, not counted above)`
+  return [`  ${living} running`, `  ${waiting} waiting to be sent${unknown}${oldest}${hint}`]
+}
+
+function renderHooks(status: StateStatus): string[] {
+  const { calls, p50Ms, p99Ms } = hookNumbers(status)
+  if (p50Ms === undefined || p99Ms === undefined) return ['  none was measured yet']
+  const lost = sum(status.health.counts['claude_otel.hooks_lost_total'])
+  return [`  ${formatCount(calls, 'call')}, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ${lost} lost`]
+}
+
+function renderCounts({ health }: StateStatus): string[] {
+  const rows = Object.entries(health.counts).flatMap(([instrument, labels]) =>
+    Object.entries(labels).map(([label, count]) => [instrument, label, String(count)]),
+  )
+  return rows.length === 0 ? ['  nothing was dropped, cut, masked or unknown'] : align(rows)
+}
+
+function sum(labels: Readonly<Record<string, number>> = {}): number {
+  return Object.values(labels).reduce((total, count) => total + count, 0)
+}

@@ -1,0 +1,106 @@
+/** What is known of all runs together: those that live, those that wait, and what the closed ones said. Reads only. */
+import { readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { StatePaths } from '../base/paths.ts'
+import type { DestinationReport } from '../export/delivery.ts'
+import { addHealth, type Health, noHealth } from './health.ts'
+import { type RunReport, readReports } from './reports.ts'
+import { isOwned, listRuns } from './run.ts'
+
+export interface DestinationStatus {
+  readonly delivered: number
+  /** Of runs whose folder is still there. */
+  readonly queued: number
+  readonly dropped: number
+  readonly lastError?: string
+  /** When something was last said of it, milliseconds since the epoch. */
+  readonly at: number
+}
+
+export interface StateStatus {
+  /** Runs that a living process looks after. */
+  readonly living: number
+  /** Runs that nobody looks after: the next run or drain sends them. */
+  readonly waiting: number
+  /** Of the waiting ones, those that nobody has counted: their process was killed. */
+  readonly uncounted: number
+  /** Last change of the oldest waiting run, milliseconds since the epoch. */
+  readonly oldestWaitingAt?: number
+  /** Everything below the state folder. */
+  readonly bytes: number
+  /** Over the runs that the reports go back to. */
+  readonly reported: { readonly runs: number; readonly sinceAt?: number }
+  readonly destinations: Readonly<Record<string, DestinationStatus>>
+  readonly health: Health
+}
+
+export function readStatus(paths: StatePaths): StateStatus {
+  const reports = readReports(paths.reports)
+  const folders = listRuns(paths.runs)
+  const waiting = folders.filter((folder) => !isOwned(folder))
+  const counted = new Set(reports.map(({ run }) => run))
+  const oldest = waiting[0] === undefined ? undefined : statSync(waiting[0].path, { throwIfNoEntry: false })?.mtimeMs
+  const since = reports[0]?.at
+  return {
+    living: folders.length - waiting.length,
+    waiting: waiting.length,
+    uncounted: waiting.filter(({ path }) => !counted.has(basename(path))).length,
+    ...(oldest === undefined ? {} : { oldestWaitingAt: oldest }),
+    bytes: sizeOf(paths.root),
+    reported: { runs: reports.length, ...(since === undefined ? {} : { sinceAt: since }) },
+    destinations: sumDestinations(reports, new Set(folders.map(({ path }) => basename(path)))),
+    health: reports.reduce((sum, { health }) => addHealth(sum, health), noHealth),
+  }
+}
+
+function sumDestinations(
+  reports: readonly RunReport[],
+  present: ReadonlySet<string>,
+): Readonly<Record<string, DestinationStatus>> {
+  const sums: Record<string, DestinationStatus> = {}
+  for (const { at, run, destinations } of reports) {
+    for (const [name, report] of Object.entries(destinations)) {
+      const before = sums[name] ?? { delivered: 0, queued: 0, dropped: 0, at: 0 }
+      const now = totalsOf(report)
+      // What ended well since says that the error before is over.
+      const error = report.lastError === undefined ? {} : { lastError: report.lastError }
+      sums[name] = {
+        delivered: before.delivered + now.delivered,
+        queued: before.queued + (present.has(run) ? now.queued : 0),
+        dropped: before.dropped + now.dropped,
+        at,
+        ...error,
+      }
+    }
+  }
+  return sums
+}
+
+function totalsOf({ counts }: DestinationReport): { delivered: number; queued: number; dropped: number } {
+  const sum = { delivered: 0, queued: 0, dropped: 0 }
+  for (const { delivered, queued, dropped } of Object.values(counts)) {
+    sum.delivered += delivered
+    sum.queued += queued
+    sum.dropped += dropped
+  }
+  return sum
+}
+
+/** Bytes of all files below a folder; what vanishes meanwhile counts as nothing. */
+function sizeOf(folder: string): number {
+  let bytes = 0
+  for (const entry of list(folder)) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) bytes += sizeOf(path)
+    else if (entry.isFile()) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  }
+  return bytes
+}
+
+function list(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
