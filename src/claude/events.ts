@@ -2,9 +2,10 @@
  * Claude Code's hook payloads: which events we register for and what we read of each. The only place that knows their
  * shape. What is read is already masked and cut, so that it may be written to disk. Source: Claude Code 2.1.329, observed.
  */
-import { createPreview, type Preview } from '../telemetry/preview.ts'
-import { redact } from '../telemetry/redact.ts'
-import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
+import type { AttributeName } from '../telemetry/attributes.ts'
+import type { Keeper } from '../telemetry/content.ts'
+import type { Preview } from '../telemetry/preview.ts'
+import { isRecord, type Summary } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall, type ToolResponse } from './tool-call.ts'
 import { promptSource } from './transcript-lines.ts'
 
@@ -74,7 +75,7 @@ interface EventEntry {
    * PostCompact print a line in the user's terminal; WorktreeCreate, without an entry, would replace the worktree.
    */
   readonly run: 'sync' | 'async' | 'never'
-  readonly read: (payload: Payload, maxChars: number) => HookDetail
+  readonly read: (payload: Payload) => HookDetail
 }
 
 /** The events that carry meaning. Adding one here registers it; what it does to a session is in session/. */
@@ -85,44 +86,44 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
   },
   SessionEnd: { run: 'sync', read: (p) => ({ type: 'session-end', reason: p.text('reason') ?? 'other' }) },
   UserPromptSubmit: { run: 'sync', read: readPrompt },
-  PreToolUse: { run: 'async', read: (p, max) => ({ type: 'tool-start', tool: readTool(p, max) }) },
+  PreToolUse: { run: 'async', read: (p) => ({ type: 'tool-start', tool: readTool(p) }) },
   PostToolUse: { run: 'async', read: readToolEnd },
   PostToolUseFailure: { run: 'async', read: readToolFailure },
   // What it tells of calls without a Post hook is in the transcript too, and a third hook per call would cost a third more.
   PostToolBatch: { run: 'never', read: readToolBatch },
-  PermissionRequest: { run: 'async', read: (p, max) => ({ type: 'permission-request', tool: readTool(p, max) }) },
+  PermissionRequest: { run: 'async', read: (p) => ({ type: 'permission-request', tool: readTool(p) }) },
   PermissionDenied: {
     run: 'async',
-    read: (p, max) => ({ type: 'permission-denied', tool: readTool(p, max), reason: p.preview('reason', max) }),
+    read: (p) => ({ type: 'permission-denied', tool: readTool(p), reason: p.preview('permission.reason', 'reason') }),
   },
   Notification: {
     run: 'async',
-    read: (p, max) => ({
+    read: (p) => ({
       type: 'notification',
       kind: p.text('notification_type') ?? 'unknown',
-      message: p.preview('message', max),
+      message: p.preview('notification.message', 'message'),
     }),
   },
   Stop: {
     run: 'sync',
-    read: (p, max) => ({
+    read: (p) => ({
       type: 'turn-end',
-      message: p.preview('last_assistant_message', max),
+      message: p.preview('response.preview', 'last_assistant_message'),
       backgroundTasks: p.list('background_tasks').length,
     }),
   },
   StopFailure: {
     run: 'sync',
-    read: (p, max) => ({
+    read: (p) => ({
       type: 'turn-failure',
       error: p.text('error') ?? 'unknown',
-      message: p.preview('last_assistant_message', max),
+      message: p.preview('error.message', 'last_assistant_message'),
     }),
   },
   SubagentStart: { run: 'async', read: () => ({ type: 'agent-start' }) },
   SubagentStop: {
     run: 'async',
-    read: (p, max) => ({ type: 'agent-end', message: p.preview('last_assistant_message', max) }),
+    read: (p) => ({ type: 'agent-end', message: p.preview('response.preview', 'last_assistant_message') }),
   },
   PostModelSwitch: {
     run: 'async',
@@ -140,29 +141,28 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
   Setup: { run: 'never', read: () => ({ type: 'silent' }) },
 }
 
-/** The JSON text of a hook's stdin as an event, or the reason why it is none. Text is kept to `maxChars`, masked. */
-export function parseHookPayload(json: string, maxChars: number): HookEvent | { readonly broken: string } {
+/** The JSON text of a hook's stdin as an event, or the reason why it is none. Everything in it is masked, content is cut. */
+export function parseHookPayload(json: string, keeper: Keeper): HookEvent | { readonly broken: string } {
   const value = parseJson(json)
   if (!isRecord(value)) return { broken: 'the payload is not a JSON object' }
-  const payload = new Payload(value)
+  const payload = new Payload(value, keeper)
   const name = payload.text('hook_event_name')
   const sessionId = payload.text('session_id')
   if (name === undefined) return { broken: 'the payload has no hook_event_name' }
   if (sessionId === undefined) return { broken: `the payload of ${name} has no session_id` }
   const entry = Object.hasOwn(hookEvents, name) ? hookEvents[name] : undefined
-  const cwd = payload.text('cwd')
-  const effort = isRecord(value.effort) ? new Payload(value.effort).text('level') : undefined
+  const effort = isRecord(value.effort) ? new Payload(value.effort, keeper).text('level') : undefined
   return {
     name,
     sessionId,
-    ...payload.optional('transcriptPath', 'transcript_path'),
-    ...(cwd === undefined ? {} : { cwd: redact(cwd) }),
+    ...payload.optionalPath('transcriptPath', 'transcript_path'),
+    ...payload.optionalPath('cwd', 'cwd'),
     ...payload.optional('promptId', 'prompt_id'),
     ...payload.optional('permissionMode', 'permission_mode'),
     ...payload.optional('agentId', 'agent_id'),
     ...payload.optional('agentType', 'agent_type'),
     ...(effort === undefined ? {} : { effort }),
-    detail: entry?.read(payload, maxChars) ?? { type: 'other', fields: summarize(ownFields(value), maxChars) },
+    detail: entry?.read(payload) ?? { type: 'other', fields: keeper.summarize('hook.fields', ownFields(value)) },
   }
 }
 
@@ -170,29 +170,25 @@ function readCompaction(p: Payload, phase: 'before' | 'after'): HookDetail {
   return { type: 'compaction', phase, trigger: p.text('trigger') ?? 'unknown' }
 }
 
-function readPrompt(p: Payload, max: number): HookDetail {
-  const prompt = p.text('prompt') ?? ''
-  return { type: 'prompt', prompt: createPreview(prompt, max), source: p.text('source') ?? promptSource(prompt) }
+function readPrompt(p: Payload): HookDetail {
+  const prompt = p.raw('prompt') ?? ''
+  const source = p.text('source') ?? promptSource(prompt)
+  return { type: 'prompt', prompt: p.keeper.preview('prompt.preview', prompt), source }
 }
 
-function readTool(p: Payload, max: number): ToolCall {
-  return readCall(p.value, max)
+function readTool(p: Payload): ToolCall {
+  const mcpServer = isRecord(p.value.mcp_server) ? new Payload(p.value.mcp_server, p.keeper).raw('name') : undefined
+  const name = p.raw('tool_name') ?? 'unknown'
+  return createToolCall({ name, useId: p.raw('tool_use_id'), input: p.value.tool_input, mcpServer }, p.keeper)
 }
 
-function readCall(call: Readonly<Record<string, unknown>>, max: number): ToolCall {
-  const p = new Payload(call)
-  const mcpServer = isRecord(call.mcp_server) ? new Payload(call.mcp_server).text('name') : undefined
-  const name = p.text('tool_name') ?? 'unknown'
-  return createToolCall({ name, useId: p.text('tool_use_id'), input: call.tool_input, mcpServer }, max)
-}
-
-function readToolEnd(p: Payload, max: number): HookDetail {
+function readToolEnd(p: Payload): HookDetail {
   const response = p.value.tool_response
-  const fields = new Payload(isRecord(response) ? response : {})
+  const fields = new Payload(isRecord(response) ? response : {}, p.keeper)
   return {
     type: 'tool-end',
-    tool: readTool(p, max),
-    response: createToolResponse(response, max),
+    tool: readTool(p),
+    response: createToolResponse(response, p.keeper),
     ...p.optionalNumber('durationMs', 'duration_ms'),
     ...(fields.value.interrupted === true ? { interrupted: true } : {}),
     ...fields.optional('backgroundTaskId', 'backgroundTaskId'),
@@ -200,13 +196,13 @@ function readToolEnd(p: Payload, max: number): HookDetail {
   }
 }
 
-function readToolFailure(p: Payload, max: number): HookDetail {
-  const error = p.text('error') ?? ''
+function readToolFailure(p: Payload): HookDetail {
+  const error = p.raw('error') ?? ''
   const exitCode = /^Exit code (\d+)/.exec(error)?.[1]
   return {
     type: 'tool-failure',
-    tool: readTool(p, max),
-    error: createPreview(error, max),
+    tool: readTool(p),
+    error: p.keeper.preview('error.message', error),
     ...p.optionalNumber('durationMs', 'duration_ms'),
     ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
     timedOut: /^(?:Exit code \d+\n)?Command timed out after /.test(error),
@@ -214,7 +210,7 @@ function readToolFailure(p: Payload, max: number): HookDetail {
   }
 }
 
-function readToolBatch(p: Payload, max: number): HookDetail {
+function readToolBatch(p: Payload): HookDetail {
   const calls = p.list('tool_calls').filter(isRecord)
   return {
     type: 'tool-batch',
@@ -222,8 +218,8 @@ function readToolBatch(p: Payload, max: number): HookDetail {
       const response = call.tool_response
       const text = typeof response === 'string' ? response : (JSON.stringify(response) ?? '')
       return {
-        ...readCall(call, max),
-        response: createPreview(text, max),
+        ...readTool(new Payload(call, p.keeper)),
+        response: p.keeper.preview('error.message', text),
         refused: isRefusal(text),
       }
     }),
@@ -246,15 +242,25 @@ function parseJson(json: string): unknown {
 
 /** Typed access to a foreign object: a field of another type counts as absent. */
 class Payload {
-  constructor(readonly value: Readonly<Record<string, unknown>>) {}
+  constructor(
+    readonly value: Readonly<Record<string, unknown>>,
+    readonly keeper: Keeper,
+  ) {}
 
-  text(key: string): string | undefined {
+  /** Not to be kept. */
+  raw(key: string): string | undefined {
     const field = this.value[key]
     return typeof field === 'string' ? field : undefined
   }
 
-  preview(key: string, maxChars: number): Preview {
-    return createPreview(this.text(key) ?? '', maxChars)
+  /** A name, an id or a word of Claude Code's; masked all the same, for it could be anything. */
+  text(key: string): string | undefined {
+    const field = this.raw(key)
+    return field === undefined ? undefined : this.keeper.mask(field)
+  }
+
+  preview(attribute: AttributeName, key: string): Preview {
+    return this.keeper.preview(attribute, this.raw(key) ?? '')
   }
 
   list(key: string): readonly unknown[] {
@@ -265,6 +271,13 @@ class Payload {
   optional<K extends string>(as: K, key: string): { readonly [P in K]?: string } {
     const field = this.text(key)
     return (field === undefined || field === '' ? {} : { [as]: field }) as { readonly [P in K]?: string }
+  }
+
+  optionalPath<K extends string>(as: K, key: string): { readonly [P in K]?: string } {
+    const field = this.raw(key)
+    return (field === undefined || field === '' ? {} : { [as]: this.keeper.maskPath(field) }) as {
+      readonly [P in K]?: string
+    }
   }
 
   optionalNumber<K extends string>(as: K, key: string): { readonly [P in K]?: number } {

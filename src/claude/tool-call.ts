@@ -1,5 +1,6 @@
 /** A tool call as hooks and transcripts name it: what was called, and of its input what may be kept. */
-import { isRecord, type Summary, summarize } from '../telemetry/summary.ts'
+import type { Keeper } from '../telemetry/content.ts'
+import { isRecord, type Summary } from '../telemetry/summary.ts'
 
 export interface ToolCall {
   readonly name: string
@@ -21,17 +22,17 @@ interface RawCall {
 
 export function createToolCall(
   { name, useId, input, mcpServer = mcpServerOf(name) }: RawCall,
-  maxChars: number,
+  keeper: Keeper,
 ): ToolCall {
   return {
-    name,
-    ...(useId === undefined ? {} : { useId }),
-    input: summarize(input, maxChars),
+    name: keeper.mask(name),
+    ...(useId === undefined ? {} : { useId: keeper.mask(useId) }),
+    input: keeper.summarize('tool.input', input),
     inputKey: new Bun.CryptoHasher('sha256')
       .update(JSON.stringify(input) ?? '')
       .digest('base64url')
       .slice(0, 16),
-    ...(mcpServer === undefined ? {} : { mcpServer }),
+    ...(mcpServer === undefined ? {} : { mcpServer: keeper.mask(mcpServer) }),
     ...(isRecord(input) && input.run_in_background === true ? { background: true } : {}),
   }
 }
@@ -43,10 +44,10 @@ export interface ToolResponse {
   readonly stderrBytes?: number
 }
 
-export function createToolResponse(response: unknown, maxChars: number): ToolResponse {
+export function createToolResponse(response: unknown, keeper: Keeper): ToolResponse {
   const { stdout, stderr } = isRecord(response) ? response : {}
   return {
-    summary: summarize(response, maxChars),
+    summary: keeper.summarize('tool.response', response),
     ...(typeof stdout === 'string' ? { stdoutBytes: Buffer.byteLength(stdout) } : {}),
     ...(typeof stderr === 'string' ? { stderrBytes: Buffer.byteLength(stderr) } : {}),
   }

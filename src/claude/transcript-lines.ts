@@ -2,7 +2,7 @@
  * What the lines of a transcript say. A line's meaning takes from those before it: the prompt that it belongs to, the model, the
  * time since which a request can have run.
  */
-import { createPreview } from '../telemetry/preview.ts'
+import type { Keeper } from '../telemetry/content.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
 import type { CostState, TranscriptDetail, TranscriptFact, TranscriptOptions, Usage } from './transcript.ts'
@@ -19,7 +19,10 @@ export class LineParser {
   private copiedFrom: string | undefined
   private costBefore: CostState | undefined
 
+  private readonly keeper: Keeper
+
   constructor(private readonly options: TranscriptOptions) {
+    this.keeper = options.keeper
     this.lastUnixMicro = options.sinceUnixMicro
   }
 
@@ -29,8 +32,8 @@ export class LineParser {
     const time = typeof line.timestamp === 'string' ? Date.parse(line.timestamp) * 1000 : Number.NaN
     const isOld = time < this.options.sinceUnixMicro
     const details = [...this.begin(!Number.isNaN(time) && !isOld)]
-    if (typeof line.version === 'string') this.version = line.version
-    if (typeof line.promptId === 'string') this.promptId = line.promptId
+    if (typeof line.version === 'string') this.version = this.keeper.mask(line.version)
+    if (typeof line.promptId === 'string') this.promptId = this.keeper.mask(line.promptId)
     details.push(...this.copied(line), ...(isOld ? [] : this.details(line)))
     const timeUnixMicro = Number.isNaN(time) ? this.lastUnixMicro : time
     // A failed attempt and a block of the same message do not begin a request.
@@ -56,7 +59,7 @@ export class LineParser {
     const from = line.requestSessionId
     if (typeof from !== 'string' || from === line.sessionId || from === this.copiedFrom) return
     this.copiedFrom = from
-    yield { type: 'copied', fromSessionId: from }
+    yield { type: 'copied', fromSessionId: this.keeper.mask(from) }
   }
 
   private *details(line: Line): Generator<TranscriptDetail> {
@@ -64,12 +67,12 @@ export class LineParser {
     if (line.type === 'user') yield* this.user(line)
     if (line.type === 'system') yield* this.system(line)
     if (line.type === 'cost-state') {
-      if (this.isFresh) yield { type: 'cost', before: false, cost: readCost(line) }
-      else this.costBefore = readCost(line)
+      if (this.isFresh) yield { type: 'cost', before: false, cost: readCost(line, this.keeper.mask) }
+      else this.costBefore = readCost(line, this.keeper.mask)
     }
     const attachment = record(line.attachment)
     const model = attachment.type === 'model' ? record(attachment.identity).modelId : undefined
-    if (typeof model === 'string') this.model = model
+    if (typeof model === 'string') this.model = this.keeper.mask(model)
   }
 
   private *assistant(line: Line): Generator<TranscriptDetail> {
@@ -78,25 +81,25 @@ export class LineParser {
     if (line.isApiErrorMessage === true) {
       yield {
         type: 'api-failure',
-        error: string(line.error) ?? string(line.apiErrorType) ?? 'unknown',
+        error: this.keeper.mask(string(line.error) ?? string(line.apiErrorType) ?? 'unknown'),
         ...(typeof line.apiErrorStatus === 'number' ? { status: line.apiErrorStatus } : {}),
         ...(this.model === undefined ? {} : { model: this.model }),
-        message: createPreview(text, this.options.maxChars),
+        message: this.keeper.preview('error.message', text),
         startUnixMicro: this.requestStart(line),
       }
       return
     }
     const id = string(message.id)
-    const model = string(message.model)
-    if (id === undefined || model === undefined || model === '<synthetic>') return
+    if (id === undefined || typeof message.model !== 'string' || message.model === '<synthetic>') return
+    const model = this.keeper.mask(message.model)
     this.model = model
     const usage = record(message.usage)
     yield {
       type: 'message',
-      messageId: id,
-      ...optional('requestId', line.requestId),
+      messageId: this.keeper.mask(id),
+      ...this.optional('requestId', line.requestId),
       model,
-      ...optional('requestedModel', line.requestedModel),
+      ...this.optional('requestedModel', line.requestedModel),
       usage: {
         input: number(usage.input_tokens),
         output: number(usage.output_tokens),
@@ -104,12 +107,12 @@ export class LineParser {
         cacheCreation: number(usage.cache_creation_input_tokens),
         thinking: number(record(usage.output_tokens_details).thinking_tokens),
       },
-      ...optional('stopReason', message.stop_reason),
+      ...this.optional('stopReason', message.stop_reason),
       startUnixMicro: this.requestStart(line),
-      ...(text === '' ? {} : { text: createPreview(text, this.options.maxChars) }),
+      ...(text === '' ? {} : { text: this.keeper.preview('response.preview', text) }),
       ...this.toolUses(message.content),
-      ...optional('effort', line.effort),
-      ...optional('speed', usage.speed),
+      ...this.optional('effort', line.effort),
+      ...this.optional('speed', usage.speed),
     }
   }
 
@@ -124,7 +127,7 @@ export class LineParser {
     const blocks = Array.isArray(content) ? content.filter(isRecord) : []
     const tools = blocks.flatMap(({ type, id, name, input }) => {
       if (type !== 'tool_use' || typeof id !== 'string' || typeof name !== 'string') return []
-      return [createToolCall({ name, useId: id, input }, this.options.maxChars)]
+      return [createToolCall({ name, useId: id, input }, this.keeper)]
     })
     return tools.length === 0 ? {} : { tools }
   }
@@ -138,7 +141,7 @@ export class LineParser {
     if (text.startsWith('[Request interrupted by user')) {
       yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
     } else if (isPrompt(line, text)) {
-      yield { type: 'prompt', prompt: createPreview(text, this.options.maxChars), source: promptSource(text) }
+      yield { type: 'prompt', prompt: this.keeper.preview('prompt.preview', text), source: promptSource(text) }
     }
   }
 
@@ -150,12 +153,12 @@ export class LineParser {
     const rejected = string(record(line.permissionDecision).decision) === 'reject' ? 'rejected' : undefined
     yield {
       type: 'tool-result',
-      useId,
+      useId: this.keeper.mask(useId),
       isError,
-      ...optional('denial', line.toolDenialKind ?? rejected),
-      message: createPreview(text, this.options.maxChars),
+      ...this.optional('denial', line.toolDenialKind ?? rejected),
+      message: this.keeper.preview('error.message', text),
       refused: isRefusal(text),
-      response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.options.maxChars),
+      response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.keeper),
     }
   }
 
@@ -165,7 +168,7 @@ export class LineParser {
       yield {
         type: 'api-retry',
         ...(typeof error.status === 'number' ? { status: error.status } : {}),
-        message: createPreview(string(error.formatted) ?? string(error.message) ?? '', this.options.maxChars),
+        message: this.keeper.preview('error.message', string(error.formatted) ?? string(error.message) ?? ''),
         attempt: number(line.retryAttempt),
         retryInMs: number(line.retryInMs),
       }
@@ -174,12 +177,16 @@ export class LineParser {
       const data = record(line.compactMetadata)
       yield {
         type: 'compaction',
-        trigger: string(data.trigger) ?? 'unknown',
+        trigger: this.keeper.mask(string(data.trigger) ?? 'unknown'),
         preTokens: number(data.preTokens),
         ...(typeof data.postTokens === 'number' ? { postTokens: data.postTokens } : {}),
         durationMs: number(data.durationMs),
       }
     }
+  }
+
+  private optional<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+    return (typeof value === 'string' ? { [key]: this.keeper.mask(value) } : {}) as { readonly [P in K]?: string }
   }
 }
 
@@ -194,7 +201,7 @@ export function promptSource(text: string): string {
   return text.startsWith('<task-notification>') ? 'task_notification' : 'user'
 }
 
-export function readCost(line: Line): CostState {
+export function readCost(line: Line, mask: Keeper['mask']): CostState {
   const models = Object.entries(record(line.modelUsage)).map(([model, value]) => {
     const data = record(value)
     const usage: Usage = {
@@ -204,7 +211,7 @@ export function readCost(line: Line): CostState {
       cacheCreation: number(data.cacheCreationInputTokens),
       thinking: number(data.thinkingTokens),
     }
-    return [model, { usage, usd: number(data.costUSD) }] as const
+    return [mask(model), { usage, usd: number(data.costUSD) }] as const
   })
   return { totalUsd: number(line.totalCostUSD), models: Object.fromEntries(models) }
 }
@@ -238,8 +245,4 @@ function string(value: unknown): string | undefined {
 
 function number(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) ? value : 0
-}
-
-function optional<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
-  return (typeof value === 'string' ? { [key]: value } : {}) as { readonly [P in K]?: string }
 }

@@ -7,6 +7,7 @@
  * a resumed session appends to its file, a forked one begins with a copy of the other's lines.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import type { Keeper } from '../telemetry/content.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { ToolCall, ToolResponse } from './tool-call.ts'
 import { LineParser, parseLine, readCost } from './transcript-lines.ts'
@@ -99,7 +100,8 @@ export interface TranscriptOptions {
   readonly path: string
   /** Lines older than this belong to an earlier life of the session. */
   readonly sinceUnixMicro: number
-  readonly maxChars: number
+  /** Masks and cuts what is kept. */
+  readonly keeper: Keeper
 }
 
 export interface TranscriptReader {
@@ -135,12 +137,12 @@ export function createTranscriptReader(options: TranscriptOptions): TranscriptRe
 }
 
 /** What the last `cost-state` line says that was written up to a time; it is looked for in the file's last mebibyte. */
-export function readCostAt(path: string, untilUnixMicro: number): CostState | undefined {
+export function readCostAt(path: string, untilUnixMicro: number, { mask }: Keeper): CostState | undefined {
   const tail = Buffer.concat([...chunksFrom(path, Math.max(0, sizeOf(path) - chunkBytes))])
   let last: CostState | undefined
   for (const line of tail.toString().split('\n').map(parseLine)) {
     if (typeof line?.timestamp === 'string' && Date.parse(line.timestamp) * 1000 > untilUnixMicro) break
-    if (line?.type === 'cost-state') last = readCost(line)
+    if (line?.type === 'cost-state') last = readCost(line, mask)
   }
   return last
 }

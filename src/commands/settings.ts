@@ -1,7 +1,10 @@
 /** What every command begins with: the configuration from flags, environment and the user's file. */
 import { configFilePath } from '../base/paths.ts'
-import { type Config, type Environment, type Resolution, resolveConfig } from '../config/config.ts'
+import { type Config, capturedContent, type Environment, type Resolution, resolveConfig } from '../config/config.ts'
+import { isSet } from '../config/values.ts'
 import type { RunContext } from '../session/run.ts'
+import { type ContentRule, narrowerRule } from '../telemetry/content.ts'
+import { stricterRules } from '../telemetry/redact.ts'
 
 export type Flags = Readonly<Record<string, string | true>>
 
@@ -9,17 +12,37 @@ export async function resolveSettings(env: Environment, flags: Flags): Promise<R
   const path = configFilePath(env)
   const file =
     path !== undefined && isThere(path) ? (await import('../config/file.ts')).readConfigFile(path) : undefined
-  return resolveConfig({ env, flags, file, fileExists: isThere })
+  const sources = { env, flags, file, fileExists: isThere }
+  if (!isSet('redact.patterns', sources)) return resolveConfig(sources)
+  const { compilePattern } = await import('../telemetry/user-patterns.ts')
+  return resolveConfig({ ...sources, compilePattern })
 }
 
 /**
  * The configuration for a run that another process began: what the user says now about destinations, or else what that
- * process was told.
+ * process was told. Its rules of privacy hold in either case; those of now can only be stricter.
  */
 export async function configForRun(now: Resolution, context: RunContext | undefined): Promise<Config> {
   const isTold = now.settings.some(({ key, origin }) => isDestination(key) && origin !== 'default')
-  if (isTold || context === undefined) return now.config
-  return (await resolveSettings({ ...context.env }, context.flags)).config
+  if (context === undefined) return now.config
+  const { config } = await resolveSettings({ ...context.env }, context.flags)
+  return isTold ? withinRules(now.config, config) : config
+}
+
+/** Destinations of now, and of privacy what either of the two asks for. */
+function withinRules(now: Config, then: Config): Config {
+  const kept = capturedContent(then)
+  const narrow = (rule: ContentRule): ContentRule => narrowerRule(rule, kept)
+  const signals = Object.entries(now.signals).map(([type, { destinations, batch }]) => {
+    const narrowed = destinations.map((each) => ({ ...each, content: narrow(each.content ?? now.content) }))
+    return [type, { destinations: narrowed, batch }]
+  })
+  return {
+    ...now,
+    content: narrow(now.content),
+    redaction: stricterRules(now.redaction, then.redaction),
+    signals: Object.fromEntries(signals) as Config['signals'],
+  }
 }
 
 /** Without `node:fs`. */

@@ -6,11 +6,14 @@
 import { join } from 'node:path'
 import type { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
+import { type ContentRule, widestRule } from '../telemetry/content.ts'
 import type { SdkSettings } from '../telemetry/provider.ts'
+import type { RedactionRules } from '../telemetry/redact.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
 import { otlpTarget, settingsOf } from './endpoint.ts'
+import { contentRule, redactionRules } from './privacy.ts'
 import { signalTypes } from './settings.ts'
 import {
   type ConfigSources,
@@ -59,7 +62,12 @@ interface Places {
 
 /** One place where signals go. Its name is the key of acknowledgements and reports, and free of secrets. */
 export type Destination<K extends ExporterKind = ExporterKind> = {
-  [E in K]: { readonly kind: E; readonly name: string } & Places[E]
+  [E in K]: {
+    readonly kind: E
+    readonly name: string
+    /** How much of content may go there; absent: what the general rule says. */
+    readonly content?: ContentRule
+  } & Places[E]
 }[K]
 
 export interface SignalConfig {
@@ -74,8 +82,10 @@ export interface Config extends SdkSettings {
   readonly debug: boolean
   /** How long the wrapper's exit may wait for a collector, in milliseconds. */
   readonly exitTimeoutMs: number
-  /** Characters of a prompt, answer or tool text that may leave; 0 = none. */
-  readonly previewLength: number
+  /** How much of prompts, answers and tool texts may leave. */
+  readonly content: ContentRule
+  /** What is masked before anything is kept. */
+  readonly redaction: RedactionRules
   /** Where the `file` exporter appends; empty where no home is known. */
   readonly file: string
   /** service.name and service.namespace always, and what the user adds. */
@@ -114,21 +124,30 @@ export function resolveConfig(sources: ConfigSources): Resolution {
   }
 }
 
+/** What has to be kept of content, so that each destination can get what it may. */
+export function capturedContent({ content, signals }: Config): ContentRule {
+  const destinations = Object.values(signals).flatMap((signal) => signal.destinations)
+  return widestRule(destinations.map((each) => each.content ?? content))
+}
+
 function assemble(values: Values, sources: ConfigSources, report: Report): Config {
   const disabled = values.get('disabled')
   const file = filePath(values, sources.env, report)
   // What is not used cannot be wrong.
   const findings = disabled ? new Report() : report
-  const list = listedDestinations({ values, file, fileExists: sources.fileExists ?? (() => true) }, findings)
+  const content = contentRule(values, report)
+  const list = listedDestinations({ values, file, content, fileExists: sources.fileExists ?? (() => true) }, findings)
   const signal = (type: SignalType): SignalConfig => ({
     destinations: destinations(type, values, list, file, sources, findings),
     batch: batch(type, values),
   })
+  const redaction = redactionRules(values, sources, report)
   return {
     disabled,
     debug: values.get('debug'),
     exitTimeoutMs: values.get('exitTimeout'),
-    previewLength: values.get('previewLength'),
+    content,
+    redaction,
     file,
     resource: resource(values),
     propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),

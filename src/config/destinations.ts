@@ -3,11 +3,12 @@
  * of one OTLP destination; what it leaves out comes from the general ones. All that is wrong in any entry is told at once.
  */
 
+import type { ContentRule } from '../telemetry/content.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import type { Destination, OtlpTarget } from './config.ts'
 import { type OtlpSettings, otlpTarget } from './endpoint.ts'
 import { choice, isObject, type Kind, list, path, showText, text } from './kinds.ts'
-import { type OtlpName, type OtlpValue, otlp, type SettingKey, signalTypes } from './settings.ts'
+import { type OtlpName, type OtlpValue, otlp, type SettingKey, settings, signalTypes } from './settings.ts'
 import { nearest } from './suggest.ts'
 import type { Report, Resolved, Values } from './values.ts'
 
@@ -30,6 +31,8 @@ interface Surroundings {
   readonly values: Values
   /** Where the file exporter appends that says nothing else. */
   readonly file: string
+  /** The general rule: what an entry leaves out. */
+  readonly content: ContentRule
   readonly fileExists: (path: string) => boolean
 }
 
@@ -39,6 +42,9 @@ const own = {
   exporter: choice(['otlp', 'file', 'console'] as const),
   file: path(),
   signals: list(signalTypes),
+  previewLength: settings.previewLength.kind,
+  content: settings.content.kind,
+  contentLength: settings.contentLength.kind,
 } as const
 const known = [...Object.keys(own), ...Object.keys(otlp)]
 
@@ -106,17 +112,27 @@ class Entry {
 
   private make(signal: SignalType, name: string | undefined): Destination | undefined {
     const kind = this.read('exporter', own.exporter) ?? 'otlp'
-    if (kind === 'console') return { kind, name: name ?? nameOf.console() }
+    const content = this.contentRule()
+    if (kind === 'console') return { kind, name: name ?? nameOf.console(), content }
     if (kind === 'file') {
       const file = this.read('file', own.file) ?? this.around.file
-      return { kind, name: name ?? nameOf.file(file), path: file }
+      return { kind, name: name ?? nameOf.file(file), path: file, content }
     }
     if (this.raw.endpoint === undefined || this.raw.endpoint === '') {
       this.report.add(`${this.label} has no endpoint (from ${this.given.origin})`, 'say where to send: "endpoint"')
       return undefined
     }
     const target = otlpTarget(signal, this.settings(signal), this.around.fileExists, this.report)
-    return { kind, name: name ?? nameOf.otlp(target), target }
+    return { kind, name: name ?? nameOf.otlp(target), target, content }
+  }
+
+  private contentRule(): ContentRule {
+    const { content } = this.around
+    return {
+      previewLength: this.read('previewLength', own.previewLength) ?? content.previewLength,
+      whole: this.read('content', own.content) ?? content.whole,
+      wholeLength: this.read('contentLength', own.contentLength) ?? content.wholeLength,
+    }
   }
 
   /** The entry's own, then the general ones. Headers are credentials: they go no further than the source they stand in. */

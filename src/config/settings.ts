@@ -3,8 +3,10 @@
  * default. Environment, flags, the user's file, validation, `--config` and the README's table all follow from here.
  */
 
+import { detectorNames } from '../telemetry/detectors.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { choice, entries, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
+import { contentNames, patterns, texts } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
   readonly kind: Kind<T>
@@ -152,6 +154,40 @@ export const settings = {
     env: ['CLAUDE_OTEL_PREVIEW_LENGTH'],
     flag: 'otel-preview-length',
     description: 'length of previews of prompts, answers and tool texts; 0 = none',
+  },
+  content: {
+    kind: contentNames(),
+    fallback: [],
+    env: ['CLAUDE_OTEL_CONTENT'],
+    flag: 'otel-content',
+    description: 'content that leaves whole instead of as a preview: names of content attributes, or all',
+  },
+  contentLength: {
+    kind: integer(0, 10_000_000, 'characters'),
+    fallback: 60_000,
+    env: ['CLAUDE_OTEL_CONTENT_LENGTH'],
+    flag: 'otel-content-length',
+    description: 'length at which whole content is cut all the same',
+  },
+  'redact.patterns': {
+    kind: patterns(),
+    fallback: [],
+    env: ['CLAUDE_OTEL_REDACT_PATTERNS'],
+    secret: true,
+    description: 'more to mask: a pattern (RE2), or a JSON list of patterns or of {name, pattern}',
+  },
+  'redact.allow': {
+    kind: texts(),
+    fallback: [],
+    env: ['CLAUDE_OTEL_REDACT_ALLOW'],
+    secret: true,
+    description: 'texts that are never masked: one, or a JSON list',
+  },
+  'redact.off': {
+    kind: list(['all', ...detectorNames]),
+    fallback: [],
+    env: ['CLAUDE_OTEL_REDACT_OFF'],
+    description: 'kinds of secrets that are not masked (see Privacy), or all',
   },
   file: {
     kind: path(),

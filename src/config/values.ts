@@ -1,6 +1,7 @@
 /** What each setting is and where it came from: sources in, one value per setting out, with all that is wrong. */
 
 import { Failure } from '../base/errors.ts'
+import type { UserPattern } from '../telemetry/redact.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { isObject, showText } from './kinds.ts'
 import {
@@ -31,6 +32,8 @@ export interface ConfigSources {
   readonly file?: UserFile | undefined
   /** Tells whether a certificate file is there; unchecked when absent. */
   readonly fileExists?: (path: string) => boolean
+  /** Compiles a user's pattern or throws an Error that says why not; without it every pattern is a problem. */
+  readonly compilePattern?: ((name: string, pattern: string) => UserPattern) | undefined
 }
 
 export interface ResolvedSetting {
@@ -122,6 +125,11 @@ export function resolveValues(sources: ConfigSources, report: Report): Values {
     resolved.set(key, candidate === undefined ? byDefault(key) : read(key, candidate, report))
   }
   return new Values(resolved)
+}
+
+/** Whether any source says something about the setting. */
+export function isSet(key: SettingKey, sources: ConfigSources): boolean {
+  return findCandidate(key, sources, fileValues(sources.file, new Report()).get(key)) !== undefined
 }
 
 interface Candidate {

@@ -6,6 +6,7 @@
 import { describeError } from '../base/errors.ts'
 import type { Config, Destination } from '../config/config.ts'
 import { signalTypes } from '../config/settings.ts'
+import { applyContentRule, type ContentRule } from '../telemetry/content.ts'
 import type { Attributes, LogSignal, MetricSignal, Signal, SignalType, SpanSignal } from '../telemetry/signal.ts'
 import { type Acks, type Collection, type DestinationAcks, noAcks } from './acks.ts'
 import { type Exporter, type Outcome, openExporter, type Payloads } from './exporter.ts'
@@ -162,18 +163,18 @@ interface SourceOptions extends DeliveryOptions {
 const metricRoom = 2048
 
 const sources: { readonly [T in SignalType]: (options: SourceOptions) => Source<Payloads[T]> } = {
-  traces({ config, resource, settled, replay }) {
+  traces({ config, resource, settled, replay, destination }) {
     const window = new Window<SpanSignal>(settled, config.signals.traces.batch.maxQueueSize, 'span', replay)
     return new QueueSource(
       window,
-      loadSdk().then((sdk) => sdk.createSpanFactory(config, resource)),
+      loadSdk().then((sdk) => within(contentOf(config, destination), sdk.createSpanFactory(config, resource))),
     )
   },
-  logs({ config, resource, settled, replay }) {
+  logs({ config, resource, settled, replay, destination }) {
     const window = new Window<LogSignal>(settled, config.signals.logs.batch.maxQueueSize, 'log', replay)
     return new QueueSource(
       window,
-      loadSdk().then((sdk) => sdk.createLogFactory(config, resource)),
+      loadSdk().then((sdk) => within(contentOf(config, destination), sdk.createLogFactory(config, resource))),
     )
   },
   metrics(options) {
@@ -188,6 +189,15 @@ const sources: { readonly [T in SignalType]: (options: SourceOptions) => Source<
       begin,
     })
   },
+}
+
+function contentOf({ content }: Config, destination: Destination): ContentRule {
+  return destination.content ?? content
+}
+
+/** Makes records of what the rule leaves of a signal. */
+function within<S extends SpanSignal | LogSignal, R>(rule: ContentRule, make: (signal: S) => R): (signal: S) => R {
+  return (signal) => make(applyContentRule(signal, rule))
 }
 
 type Opened<T extends SignalType> = { readonly exporter: Exporter<T> } | { readonly failure: Outcome }

@@ -3,6 +3,7 @@ import { arch, hostname, release, type as systemType } from 'node:os'
 import { version } from '../base/version.ts'
 import type { Config } from '../config/config.ts'
 import { deriveUuid } from '../telemetry/ids.ts'
+import { createRedactor } from '../telemetry/redact.ts'
 import type { Attributes } from '../telemetry/signal.ts'
 import type { RunEntry } from './entries.ts'
 
@@ -22,6 +23,15 @@ function createResource(config: Config, runId: string): Attributes {
     'host.arch': { x64: 'amd64', ia32: 'x86' }[arch() as string] ?? arch(),
     'os.type': { Windows_NT: 'windows' }[systemType()] ?? systemType().toLowerCase(),
     'os.version': release(),
-    ...config.resource,
+    ...maskTexts(config),
   }
+}
+
+function maskTexts({ resource, redaction }: Config): Attributes {
+  const { redact } = createRedactor(redaction)
+  const masked = Object.entries(resource).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? redact(value) : value,
+  ])
+  return Object.fromEntries(masked) as Attributes
 }

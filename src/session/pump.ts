@@ -9,12 +9,15 @@ import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
 import { parseHookPayload } from '../claude/events.ts'
-import type { Config } from '../config/config.ts'
+import { type Config, capturedContent } from '../config/config.ts'
 import { type Acks, acksToJson, readAcks } from '../export/acks.ts'
 import { type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
+import { createKeeper, type Keeper } from '../telemetry/content.ts'
+import { createRedactor } from '../telemetry/redact.ts'
 import type { Attributes, Signal } from '../telemetry/signal.ts'
+import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { createAssembler } from './assembler.ts'
-import type { Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
+import type { BrokenEntry, Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
 import { HealthMeter } from './health.ts'
 import { openJournal } from './journal.ts'
 import { appendReport } from './reports.ts'
@@ -29,7 +32,7 @@ import {
   writeJsonFile,
   writeSessionContext,
 } from './run.ts'
-import { readSpool, removeFromSpool, type SpoolRecord } from './spool.ts'
+import { type BrokenRecord, readSpool, removeFromSpool, type SpoolRecord } from './spool.ts'
 import { Transcripts } from './transcripts.ts'
 
 export interface PumpOptions {
@@ -78,6 +81,7 @@ class RunPump implements Pump {
   private readonly journal
   private readonly delivery: Delivery
   private readonly log: Log
+  private readonly keeper: Keeper
   private readonly transcripts: Transcripts
   private readonly health = new HealthMeter()
   /** Spool files that the journal has, though their removal may not have happened. */
@@ -92,12 +96,14 @@ class RunPump implements Pump {
 
   constructor(private readonly options: PumpOptions) {
     const { folder, config, paths, log = noLog } = options
-    this.log = log
+    const redactor = createRedactor(config.redaction)
+    this.keeper = createKeeper({ rule: capturedContent(config), redactor })
+    this.log = log === noLog ? noLog : (message) => log(redactor.redact(message))
     this.journal = openJournal(folder.journal)
     // The first entry is the run's; the rest of the file is not looked at for it.
     const begun = this.journal.read().next().value
     const run = begun?.k === 'run' ? begun : options.entry
-    this.transcripts = new Transcripts({ maxChars: config.previewLength, sessions: paths.sessions })
+    this.transcripts = new Transcripts({ keeper: this.keeper, sessions: paths.sessions })
     this.delivery = startDelivery({
       config,
       resource: run.resource,
@@ -208,7 +214,7 @@ class RunPump implements Pump {
     // A claude that is gone may have hooks whose records are still to be taken.
     const isQuiet = waiting === 0 && found.length === 0
     const exits = isQuiet ? this.exitsOfGone() : []
-    const all = [...this.waiting, ...found, ...broken.map((record) => ({ k: 'broken' as const, ...record })), ...lines]
+    const all = [...this.waiting, ...found, ...broken.map((record) => this.brokenEntry(record)), ...lines]
     this.waiting = all.filter(({ at }) => at > until)
     this.record([...all.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at), ...exits])
     for (const { from } of [...records, ...broken]) this.taken.add(from)
@@ -234,14 +240,20 @@ class RunPump implements Pump {
     this.saveSessions()
   }
 
+  /** A file that is not ours can have any name. */
+  private brokenEntry(record: BrokenRecord): BrokenEntry {
+    return { k: 'broken', ...record, from: this.keeper.mask(record.from) }
+  }
+
   private readRecord(record: SpoolRecord): Entry[] {
-    const { payload, ...stamp } = record
+    const { payload, traceparent, ...stamp } = record
     const { from, at } = stamp
-    const key = new Bun.CryptoHasher('sha256').update(payload).digest('base64url').slice(0, 16)
+    const key = Bun.hash(payload).toString(36)
     if (this.isDuplicate(key, record)) return [{ k: 'duplicate', at, from }]
-    const event = parseHookPayload(payload, this.options.config.previewLength)
+    const event = parseHookPayload(payload, this.keeper)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
-    const entry: HookEntry = { k: 'hook', ...stamp, key, event }
+    const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
+    const entry: HookEntry = { k: 'hook', ...stamp, ...(isTrace ? { traceparent } : {}), key, event }
     const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
     this.followSession(entry)
     return [found.length === 0 ? entry : { ...entry, found }]
@@ -262,7 +274,7 @@ class RunPump implements Pump {
     const began = begins || !this.isOurs(pid) || this.sessionStarts.size > 0 ? at : this.options.entry.at
     if (begins || !this.sessionStarts.has(sessionId)) this.sessionStarts.set(sessionId, began)
     const start = this.sessionStarts.get(sessionId) ?? at
-    if (transcriptPath !== undefined) this.transcripts.follow(sessionId, transcriptPath, start)
+    if (transcriptPath !== undefined) this.transcripts.follow(sessionId, this.keeper.pathOf(transcriptPath), start)
   }
 
   /** A resumed session's former life, before this one takes its place in the span-context file. */
@@ -280,7 +292,7 @@ class RunPump implements Pump {
   private repositoryOf({ at, event }: HookEntry): RepositoryEntry[] {
     const { cwd, sessionId: session, detail } = event
     if (cwd === undefined || (detail.type !== 'session-start' && detail.type !== 'prompt')) return []
-    const attributes: Attributes = readRepository(cwd)
+    const attributes: Attributes = readRepository(this.keeper.pathOf(cwd), this.keeper.mask)
     const known = JSON.stringify(attributes)
     if (this.repositories.get(session) === known) return []
     this.repositories.set(session, known)

@@ -5,11 +5,10 @@
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { AttributeSet } from '../telemetry/attributes.ts'
-import { redact } from '../telemetry/redact.ts'
 import type { Attributes } from '../telemetry/signal.ts'
 
-/** The `vcs.*` attributes; empty where the folder is in no repository. */
-export function readRepository(folder: string): Attributes {
+/** The `vcs.*` attributes, masked; empty where the folder is in no repository. */
+export function readRepository(folder: string, mask: (text: string) => string): Attributes {
   const git = findGitFolder(folder)
   if (git === undefined) return {}
   // A linked worktree has its own HEAD, and everything else in the main repository.
@@ -18,10 +17,10 @@ export function readRepository(folder: string): Attributes {
   const branchRef = /^ref: (refs\/heads\/.+)$/.exec(head)?.[1]
   const revision = branchRef === undefined ? head : resolveRef(common, branchRef)
   const attributes: AttributeSet = {
-    ...originAttributes(read(join(common, 'config')) ?? ''),
+    ...originAttributes(read(join(common, 'config')) ?? '', mask),
     ...(branchRef === undefined
       ? {}
-      : { 'vcs.ref.head.name': redact(branchRef.slice('refs/heads/'.length)), 'vcs.ref.head.type': 'branch' }),
+      : { 'vcs.ref.head.name': mask(branchRef.slice('refs/heads/'.length)), 'vcs.ref.head.type': 'branch' }),
     ...(revision && /^[0-9a-f]{40,64}$/.test(revision) ? { 'vcs.ref.head.revision': revision } : {}),
   }
   return attributes as Attributes
@@ -48,12 +47,12 @@ function resolveRef(common: string, ref: string): string | undefined {
     ?.split(' ')[0]
 }
 
-function originAttributes(config: string): AttributeSet {
+function originAttributes(config: string, mask: (text: string) => string): AttributeSet {
   const section = /^\[remote "origin"\]([^[]*)/m.exec(config)?.[1] ?? ''
   const url = /^\s*url\s*=\s*(.+)$/m.exec(section)?.[1]?.trim()
   const parts = url === undefined ? undefined : parseRemote(url)
   if (parts === undefined) return {}
-  const { host, path } = parts
+  const [host, path] = [mask(parts.host), mask(parts.path)]
   const segments = path.split('/').filter((segment) => segment !== '')
   const name = segments.at(-1)
   const owner = segments.slice(0, -1).join('/')

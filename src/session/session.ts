@@ -226,7 +226,7 @@ export class Session {
     const ref = this.agents.refOf(event.agentId) ?? this.turns.refOf(event.promptId) ?? this.start.ref
     const common = { 'prompt.id': event.promptId }
     if (detail.type === 'notification') {
-      const attributes = { ...common, 'notification.type': detail.kind }
+      const attributes = { ...common, 'notification.type': detail.kind, 'notification.message': detail.message.text }
       emitter.log('claude.notification', at, ref, attributes, detail.message.text)
     }
     if (detail.type === 'model-switch') {

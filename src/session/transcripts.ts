@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createTranscriptReader, readCostAt, type TranscriptReader } from '../claude/transcript.ts'
-import { createPreview } from '../telemetry/preview.ts'
+import type { Keeper } from '../telemetry/content.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { AgentEntry, Entry, PreviousEntry, TranscriptEntry } from './entries.ts'
 import { readJsonFile, readSessionContext } from './run.ts'
@@ -21,7 +21,8 @@ interface Followed {
 }
 
 export interface TranscriptsOptions {
-  readonly maxChars: number
+  /** Masks and cuts what is kept. */
+  readonly keeper: Keeper
   /** The folder of span-context files. */
   readonly sessions: string
 }
@@ -58,7 +59,9 @@ export class Transcripts {
   read(): Entry[] {
     return [...this.followed.values()].flatMap((followed) => {
       this.findAgents(followed)
-      const main = followed.main.read().map((fact) => toEntry(fact, followed.session, followed.path))
+      const main = followed.main
+        .read()
+        .map((fact) => toEntry(fact, followed.session, this.options.keeper.mask(followed.path)))
       const all = [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
       return all.filter((entry) => entry.at < followed.untilUnixMicro && !this.isKnown(entry))
     })
@@ -73,8 +76,10 @@ export class Transcripts {
 
   private readAgents(followed: Followed): Entry[] {
     return [...followed.agents].flatMap(([agent, state]) => {
-      const file = agentPath(followed, agent)
-      const lines = state.reader.read().map((fact) => ({ ...toEntry(fact, followed.session, file), agent }))
+      const { keeper } = this.options
+      const file = keeper.mask(agentPath(followed, agent))
+      const shown = keeper.mask(agent)
+      const lines = state.reader.read().map((fact) => ({ ...toEntry(fact, followed.session, file), agent: shown }))
       const description = state.isDescribed ? undefined : this.describe(followed, agent, lines[0]?.at)
       if (description !== undefined) state.isDescribed = true
       return description === undefined ? lines : [description, ...lines]
@@ -86,7 +91,10 @@ export class Transcripts {
       const agent = /^agent-(.+)\.jsonl$/.exec(name)?.[1]
       if (agent === undefined || followed.agents.has(agent)) continue
       const reader = this.open(agentPath(followed, agent), followed.startUnixMicro)
-      followed.agents.set(agent, { reader, isDescribed: this.knownAgents.has(`${followed.session}/${agent}`) })
+      followed.agents.set(agent, {
+        reader,
+        isDescribed: this.knownAgents.has(`${followed.session}/${this.options.keeper.mask(agent)}`),
+      })
     }
   }
 
@@ -94,15 +102,16 @@ export class Transcripts {
     const meta = readJsonFile(agentPath(followed, agent).replace(/\.jsonl$/, '.meta.json'))
     if (!isRecord(meta)) return undefined
     const { agentType, toolUseId, description } = meta
+    const { keeper } = this.options
     return {
       k: 'agent',
       at,
       session: followed.session,
-      agent,
-      ...(typeof agentType === 'string' ? { agentType } : {}),
-      ...(typeof toolUseId === 'string' ? { toolUseId } : {}),
+      agent: keeper.mask(agent),
+      ...(typeof agentType === 'string' ? { agentType: keeper.mask(agentType) } : {}),
+      ...(typeof toolUseId === 'string' ? { toolUseId: keeper.mask(toolUseId) } : {}),
       ...(typeof description === 'string'
-        ? { description: createPreview(description, this.options.maxChars).text }
+        ? { description: keeper.preview('gen_ai.agent.description', description).text }
         : {}),
     }
   }
@@ -111,7 +120,11 @@ export class Transcripts {
     if (entry.detail.type !== 'copied') return []
     const previousId = entry.detail.fromSessionId
     const context = readSessionContext(this.options.sessions, previousId)
-    const cost = readCostAt(join(dirname(followed.path), `${previousId}.jsonl`), followed.startUnixMicro)
+    const cost = readCostAt(
+      join(dirname(followed.path), `${previousId}.jsonl`),
+      followed.startUnixMicro,
+      this.options.keeper,
+    )
     return [
       {
         k: 'previous',
@@ -126,7 +139,7 @@ export class Transcripts {
   }
 
   private open(path: string, sinceUnixMicro: number): TranscriptReader {
-    return createTranscriptReader({ path, sinceUnixMicro, maxChars: this.options.maxChars })
+    return createTranscriptReader({ path, sinceUnixMicro, keeper: this.options.keeper })
   }
 }
 

@@ -117,6 +117,7 @@ export const attributes = {
   'permission.decision': 'granted or denied.',
   'permission.reason': 'Why it was denied; masked and cut.',
   'notification.type': 'Claude Code’s notification type.',
+  'notification.message': 'What it said; masked and cut.',
   'response.preview': 'The beginning of an answer; masked and cut.',
   'response.bytes': 'Size of the answer.',
   'compaction.trigger': 'manual or auto.',
@@ -142,6 +143,55 @@ export type AttributeName = keyof typeof attributes | OpenName
 
 /** What the assembler fills in: undefined values are left out. */
 export type AttributeSet = { readonly [Name in AttributeName]?: AttributeValue | undefined }
+
+interface ContentEntry {
+  /** Whose words these are, for the README. */
+  readonly what: string
+  /** The attribute that tells whether it was cut. */
+  readonly flag?: keyof typeof attributes
+}
+
+/**
+ * The attributes that carry somebody's words: cut to previews, unless the user wants them whole, for which these are the
+ * names. Every other attribute is a name, an id, a size, a number or a place; those are masked too, and never cut to previews.
+ */
+export const contentAttributes = {
+  'prompt.preview': { what: 'prompts', flag: 'prompt.truncated' },
+  'response.preview': { what: 'answers of the model', flag: 'response.truncated' },
+  'input.summary': { what: 'a tool’s input in a line' },
+  'tool.input.*': { what: 'the fields of a tool’s input, each', flag: 'input.truncated' },
+  'tool.response.*': { what: 'the fields of a tool’s output, each', flag: 'response.truncated' },
+  'error.message': {
+    what: 'texts of failures: tools’, the API’s, claude’s; also as `tool.error` and as the span’s status',
+    flag: 'response.truncated',
+  },
+  'permission.reason': { what: 'why a call was denied' },
+  'notification.message': { what: 'notifications' },
+  'gen_ai.agent.description': { what: 'what subagents were started for' },
+  'hook.fields': { what: 'the fields of hook events that we do not know' },
+} as const satisfies Record<string, ContentEntry>
+
+export type ContentName = keyof typeof contentAttributes
+
+/** The entry of the table that an attribute belongs to; undefined for one that is no content. */
+export function contentNameOf(attribute: string): ContentName | undefined {
+  if (Object.hasOwn(contentAttributes, attribute)) return attribute as ContentName
+  if (attribute.startsWith('tool.input.')) return 'tool.input.*'
+  if (attribute.startsWith('tool.response.')) return 'tool.response.*'
+  return attribute === 'tool.error' ? 'error.message' : undefined
+}
+
+/** The log records whose body ends in somebody's words, and the attribute that says the same. */
+export const contentBodies: Readonly<Partial<Record<LogEventName, AttributeName>>> = {
+  'claude.user_prompt': 'prompt.preview',
+  'claude.assistant_response': 'response.preview',
+  'claude.tool.start': 'input.summary',
+  'claude.tool.error': 'tool.error',
+  'claude.permission.asked': 'input.summary',
+  'claude.permission.denied': 'permission.reason',
+  'claude.notification': 'notification.message',
+  'claude.api_error': 'error.message',
+}
 
 /** The log records, by event name. `session.start` and `session.end` are OpenTelemetry’s. */
 export const logEvents = {

@@ -2,7 +2,6 @@
  * What may be kept of somebody's text: its size, and a masked beginning of at most `maxChars` characters.
  * Masking comes before cutting, over enough of the text that no secret can reach into the preview unmasked.
  */
-import { redact } from './redact.ts'
 
 export interface Preview {
   readonly text: string
@@ -15,26 +14,30 @@ export interface Preview {
 const lookaheadChars = 16_384
 
 /** `maxChars` 0 keeps no text at all, only the size. */
-export function createPreview(text: string, maxChars: number): Preview {
+export function createPreview(text: string, maxChars: number, mask: (text: string) => string): Preview {
   const bytes = Buffer.byteLength(text)
   if (maxChars === 0) return { text: '', bytes, truncated: text !== '' }
   const window = maxChars + lookaheadChars
-  if (text.length <= window) return cut(redact(text), maxChars, bytes)
-  return { ...cut(withoutLastWord(redact(text.slice(0, window))), maxChars, bytes), truncated: true }
+  const masked = text.length <= window ? mask(text) : withoutLastLine(mask(text.slice(0, window)))
+  return { text: cutMasked(masked, maxChars), bytes, truncated: masked.length > maxChars || text.length > window }
 }
 
-/** The window's edge may have cut a secret; where masking has shortened the text, its half must not move into the preview. */
-function withoutLastWord(masked: string): string {
+/**
+ * The window's edge may have cut a secret, so that it was not known for one; where masking has shortened the text before it,
+ * its half must not move into the preview.
+ */
+function withoutLastLine(masked: string): string {
+  if (/\[REDACTED:[^\]]{1,64}\]$/.test(masked)) return masked
   const longest = Math.max(0, masked.length - lookaheadChars)
-  let end = masked.length
-  while (end > longest && !/\s/.test(masked.charAt(end - 1))) end -= 1
-  return masked.slice(0, end)
+  return masked.slice(0, Math.max(longest, masked.lastIndexOf('\n')))
 }
 
-/** Cuts at a character, not in the middle of a surrogate pair. */
-function cut(text: string, maxChars: number, bytes: number): Preview {
-  if (text.length <= maxChars) return { text, bytes, truncated: false }
+/** At most `maxChars` of a masked text, cut neither in a surrogate pair nor in a placeholder. */
+export function cutMasked(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text
   const last = text.charCodeAt(maxChars - 1)
   const isHalf = last >= 0xd800 && last <= 0xdbff
-  return { text: text.slice(0, isHalf ? maxChars - 1 : maxChars), bytes, truncated: true }
+  const open = text.lastIndexOf('[REDACTED:', maxChars - 1)
+  const isInside = open !== -1 && text.slice(open, maxChars).indexOf(']') === -1
+  return text.slice(0, isInside ? open : isHalf ? maxChars - 1 : maxChars)
 }

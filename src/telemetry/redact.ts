@@ -1,111 +1,149 @@
 /**
- * Known secrets become `[REDACTED:kind]` before anything is written to disk or sent. No pattern is tried on a text that
- * does not contain its cheap marker, and repetitions are bounded, so that none can run for long.
+ * Known secrets become `[REDACTED:kind]` before anything is written to disk or sent: those of the table in detectors.ts, and
+ * what the user's own patterns find. No pattern is tried on a text that does not contain one of its markers.
  */
+import { type Detector, type DetectorName, detectors, type Find } from './detectors.ts'
 
-interface Detector {
-  readonly kind: string
-  /** One of these stands in every match; looked for before the pattern is tried. Lower case. */
-  readonly markers: readonly string[]
-  /** A first capture group is kept in front of the placeholder. */
-  readonly pattern: RegExp
+/** A pattern of the user's, compiled: calls `replace` for every match and gives the text with its answers. */
+export interface UserPattern {
+  readonly name: string
+  readonly replaceAll: (text: string, replace: (match: string, offset: number) => string) => string
 }
 
-/** What names a secret: in an assignment, a query, a JSON key, an environment variable. */
-const secretName =
-  /(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|client[_-]?secret|token|secret|passw(?:or)?d|passphrase|[_-]pwd|credentials?)/
+export interface RedactionRules {
+  readonly patterns: readonly UserPattern[]
+  /** Literal texts: what stands wholly within one of them is never masked. */
+  readonly allow: readonly string[]
+  readonly off: readonly (DetectorName | 'all')[]
+}
 
-/** Values that stand in code and settings where a secret would: types, fetch modes, variables, calls. */
-const notSecret =
-  /(?!\[REDACTED|string\b|number\b|boolean\b|unknown\b|undefined\b|include\b|same-origin\b|\$[A-Z_{(]|[\w.$]{1,80}[([])/
+export const defaultRedaction: RedactionRules = { patterns: [], allow: [], off: [] }
 
-const assignment = /["'\\]{0,3}\s{0,4}[:=]\s{0,4}/
-const bare = /[^\s"'\\,;&<>(){}[\]]{6,512}/
-
-const detectors: readonly Detector[] = [
-  {
-    kind: 'private-key',
-    markers: ['private key-----'],
-    pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g,
-  },
-  { kind: 'anthropic-key', markers: ['sk-ant-'], pattern: /sk-ant-[A-Za-z0-9_-]{8,512}/g },
-  {
-    kind: 'openai-key',
-    markers: ['sk-'],
-    pattern: /\bsk-(?=[a-z0-9_-]{0,200}[A-Z])(?=[A-Za-z_-]{0,200}\d)[A-Za-z0-9_-]{20,512}/g,
-  },
-  {
-    kind: 'github-token',
-    markers: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_', 'github_pat_'],
-    pattern: /\b(?:gh[pousr]|github_pat)_\w{20,255}/g,
-  },
-  { kind: 'gitlab-token', markers: ['glpat-'], pattern: /\bglpat-[A-Za-z0-9_-]{16,255}/g },
-  { kind: 'slack-token', markers: ['xox', 'xapp-'], pattern: /\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}/g },
-  { kind: 'aws-key-id', markers: ['akia', 'asia'], pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g },
-  {
-    kind: 'google-key',
-    markers: ['aiza', 'ya29.'],
-    pattern: /\b(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,1024})/g,
-  },
-  { kind: 'stripe-key', markers: ['_live_', '_test_'], pattern: /\b[rsp]k_(?:live|test)_[A-Za-z0-9]{10,255}/g },
-  { kind: 'npm-token', markers: ['npm_'], pattern: /\bnpm_[A-Za-z0-9]{30,255}/g },
-  {
-    kind: 'jwt',
-    markers: ['eyj'],
-    pattern: /\beyJ[A-Za-z0-9_-]{8,4096}\.eyJ[A-Za-z0-9_-]{4,8192}\.[A-Za-z0-9_-]{0,2048}/g,
-  },
-  {
-    kind: 'authorization',
-    markers: ['authorization'],
-    pattern:
-      /\b(authorization["'\\]{0,3}\s{0,8}[:=]\s{0,8}["'\\]{0,3}(?:[a-z]{1,20}\s{1,4})?)[A-Za-z0-9._~+/=-]{8,4096}/gi,
-  },
-  {
-    kind: 'authorization',
-    markers: ['bearer', 'basic'],
-    pattern: /\b((?:bearer|basic)\s{1,4})(?=[A-Za-z._~+/=-]{0,200}\d)[A-Za-z0-9._~+/=-]{12,4096}/gi,
-  },
-  {
-    kind: 'url-password',
-    markers: ['://'],
-    pattern: /\b([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/'"[]{0,256}:)[^\s@/'"]{1,512}(?=@)/gi,
-  },
-  {
-    kind: 'secret',
-    markers: ['key', 'token', 'secret', 'passw', 'passphrase', 'pwd', 'credential'],
-    pattern: sources`(${secretName}${assignment}(?:\\?["'](?!\[REDACTED))?)(?:(?<=["'])${notSecret}[^"'\\\n]{6,512}|(?<!["'])${notSecret}${bare})`,
-  },
-]
-
-/** The text with every known secret replaced. Linear in its length; the caller bounds that (see preview.ts). */
-export function redact(text: string): string {
-  const lower = text.toLowerCase()
-  let result = text
-  for (const { kind, markers, pattern } of detectors) {
-    if (!markers.some((marker) => lower.includes(marker))) continue
-    result = result.replace(
-      pattern,
-      (_match, kept: unknown) => `${typeof kept === 'string' ? kept : ''}${placeholder(kind)}`,
-    )
+/** What either of two sets of rules masks. */
+export function stricterRules(one: RedactionRules, other: RedactionRules): RedactionRules {
+  const inBoth = <T>(left: readonly T[], right: readonly T[]): T[] => left.filter((each) => right.includes(each))
+  const off = [
+    ...inBoth(one.off, other.off),
+    ...(one.off.includes('all') ? other.off : []),
+    ...(other.off.includes('all') ? one.off : []),
+  ]
+  return {
+    patterns: [...one.patterns, ...other.patterns],
+    allow: inBoth(one.allow, other.allow),
+    off: [...new Set(off)],
   }
-  return result
 }
 
-/** Whether a field of that name holds a secret, whatever it looks like: it is replaced by `redactedSecret`. */
-export function isSecretName(name: string): boolean {
-  return secretFieldName.test(name)
+export interface Redactor {
+  /** The text with every known secret replaced; `onMasked` hears the kind of each. Linear in its length, which the caller bounds. */
+  redact(text: string, onMasked?: (kind: string) => void): string
+  /** The placeholder for the value of a field whose name says that it is a secret; undefined where that is switched off. */
+  readonly namedSecret: string | undefined
 }
 
-const secretFieldName = new RegExp(`^(?:.{0,64}[_.-])?${secretName.source}$`, 'i')
+/** How much of a line a find is told beside its match. */
+const surroundingChars = 160
 
-export const redactedSecret = placeholder('secret')
+export function createRedactor({ patterns, allow, off }: RedactionRules): Redactor {
+  const isOn = ({ name }: Detector): boolean => !off.some((each) => each === 'all' || each === name)
+  const finds = detectors
+    .filter(isOn)
+    .flatMap((detector: Detector) => detector.finds.map((find) => ({ detector, find })))
+  const markers = createMarkers(finds.map(({ find }) => find.markers))
+  const isAllowed = createAllowance(allow)
+  return {
+    redact(text, onMasked = () => {}) {
+      let result = text
+      for (const { name, replaceAll } of patterns) {
+        const before = result
+        result = replaceAll(before, (match, offset) => {
+          if (match === '' || isAllowed(before, offset, match.length)) return match
+          onMasked(name)
+          return placeholder(name)
+        })
+      }
+      for (const index of markers(text)) {
+        const known = finds[index]
+        if (known !== undefined) result = replace(result, known.find, known.detector.name, isAllowed, onMasked)
+      }
+      return result
+    },
+    namedSecret: off.some((each) => each === 'all' || each === 'secret') ? undefined : placeholder('secret'),
+  }
+}
+
+type Allowance = (text: string, offset: number, length: number) => boolean
+
+function replace(
+  text: string,
+  { pattern, accept }: Find,
+  name: string,
+  isAllowed: Allowance,
+  onMasked: (kind: string) => void,
+): string {
+  return text.replace(pattern, (match: string, ...rest: unknown[]) => {
+    const [group] = rest
+    const kept = typeof group === 'string' ? group : ''
+    const offset = Number(rest.find((each) => typeof each === 'number')) + kept.length
+    const secret = match.slice(kept.length)
+    if (secret.startsWith('[REDACTED:') || isAllowed(text, offset, secret.length)) return match
+    if (accept !== undefined && !accept(secret, lineBefore(text, offset), lineAfter(text, offset + secret.length)))
+      return match
+    onMasked(name)
+    return kept + placeholder(name)
+  })
+}
+
+function lineBefore(text: string, end: number): string {
+  const before = text.slice(Math.max(0, end - surroundingChars), end)
+  return before.slice(before.lastIndexOf('\n') + 1)
+}
+
+function lineAfter(text: string, start: number): string {
+  const after = text.slice(start, start + surroundingChars)
+  const end = after.indexOf('\n')
+  return end === -1 ? after : after.slice(0, end)
+}
+
+/**
+ * Which of the lists of markers have one in a text, by index and in order: one search for all of them, which is several times
+ * faster than one for each.
+ */
+function createMarkers(lists: readonly (readonly string[])[]): (text: string) => number[] {
+  const all = [...new Set(lists.flat())].sort((a, b) => b.length - a.length)
+  const always = lists.flatMap((list, index) => (list.length === 0 ? [index] : []))
+  if (all.length === 0) return () => always
+  const any = new RegExp(all.map((marker) => RegExp.escape(marker)).join('|'), 'g')
+  // Where one marker is found, those that it begins with are there too.
+  const found = (marker: string): number[] =>
+    lists.flatMap((list, index) => (list.some((each) => marker.startsWith(each)) ? [index] : []))
+  const byMarker = new Map(all.map((marker) => [marker, found(marker)]))
+  return (text) => {
+    const lower = text.toLowerCase()
+    const seen = new Set<string>()
+    const indexes = new Set(always)
+    any.lastIndex = 0
+    for (let match = any.exec(lower); match !== null; match = any.exec(lower)) {
+      any.lastIndex = match.index + 1
+      const [marker] = match
+      if (seen.has(marker)) continue
+      seen.add(marker)
+      for (const index of byMarker.get(marker) ?? []) indexes.add(index)
+    }
+    return [...indexes].sort((a, b) => a - b)
+  }
+}
+
+function createAllowance(allow: readonly string[]): Allowance {
+  const texts = allow.filter((text) => text !== '')
+  if (texts.length === 0) return () => false
+  return (text, offset, length) =>
+    texts.some((allowed) => {
+      const around = text.slice(Math.max(0, offset + length - allowed.length), offset + allowed.length)
+      return around.includes(allowed)
+    })
+}
 
 function placeholder(kind: string): string {
   return `[REDACTED:${kind}]`
-}
-
-/** Joins patterns into one, global and in any case. */
-function sources(texts: TemplateStringsArray, ...parts: readonly RegExp[]): RegExp {
-  const source = texts.raw.map((text, index) => text + (parts[index]?.source ?? '')).join('')
-  return new RegExp(source, 'gi')
 }

@@ -1,6 +1,6 @@
 /** What may be kept of a tool's input or response: its size, a one-line summary, and its fields cut and masked. */
 import { createPreview } from './preview.ts'
-import { isSecretName, redactedSecret } from './redact.ts'
+import { isSecretName } from './secret-values.ts'
 
 export interface Summary {
   /** The one field that says most (a command, a path, a query), else the whole as JSON; masked and cut. */
@@ -10,6 +10,14 @@ export interface Summary {
   /** Whether anything was cut: a field, or fields beyond the first `maxFields`. */
   readonly truncated: boolean
   readonly fields: Readonly<Record<string, string | number | boolean>>
+}
+
+export interface SummaryRule {
+  mask(text: string): string
+  /** Stands for the value of a field whose name says that it is a secret; undefined: such values are kept. */
+  readonly namedSecret: string | undefined
+  readonly textChars: number
+  fieldChars(field: string): number
 }
 
 const maxFields = 32
@@ -29,30 +37,97 @@ const tellingFields = [
   'description',
 ]
 
-export function summarize(value: unknown, maxChars: number): Summary {
-  if (typeof value === 'string') {
-    const preview = createPreview(value, maxChars)
-    return { ...preview, fields: {} }
-  }
-  const json = JSON.stringify(value) ?? ''
-  const entries = isRecord(value) ? Object.entries(value) : []
+export function summarize(value: unknown, rule: SummaryRule): Summary {
+  if (typeof value === 'string') return { ...createPreview(value, rule.textChars, rule.mask), fields: {} }
+  const record = isRecord(value) ? value : {}
+  const names = Object.keys(record)
   const fields: Record<string, string | number | boolean> = {}
-  let truncated = entries.length > maxFields
-  for (const [name, field] of entries.slice(0, maxFields)) {
+  let truncated = names.length > maxFields
+  for (const name of names.slice(0, maxFields)) {
+    const field = record[name]
     if (field === null || field === undefined) continue
-    const key = createPreview(name, maxNameChars).text
-    if (typeof field === 'number' || typeof field === 'boolean') {
-      fields[key] = field
-      continue
-    }
-    const value = typeof field === 'string' ? field : JSON.stringify(field)
-    const preview = createPreview(isSecretName(name) ? redactedSecret : value, maxChars)
-    truncated ||= preview.truncated
-    if (maxChars > 0) fields[key] = preview.text
+    const key = createPreview(name, maxNameChars, rule.mask).text
+    const isSecret = rule.namedSecret !== undefined && isSecretField(record, name, field)
+    const kept = keepField(isSecret ? rule.namedSecret : field, rule.fieldChars(key), rule)
+    truncated ||= kept.truncated
+    if (kept.value !== '' || field === '') fields[key] = kept.value
   }
-  const telling = tellingFields.map((key) => fields[key]).find((field) => typeof field === 'string')
-  const text = typeof telling === 'string' ? telling : createPreview(json, maxChars).text
-  return { text, bytes: Buffer.byteLength(json), truncated, fields }
+  return { text: summaryText(value, rule), bytes: jsonSize(value), truncated, fields }
+}
+
+interface KeptField {
+  readonly value: string | number | boolean
+  readonly truncated: boolean
+}
+
+/** Numbers and switches as they are, text cut, the rest as JSON. */
+function keepField(field: unknown, maxChars: number, rule: SummaryRule): KeptField {
+  if (typeof field === 'number' || typeof field === 'boolean') return { value: field, truncated: false }
+  const text = typeof field === 'string' ? field : toJson(field, maxChars, rule)
+  const { text: value, truncated } = createPreview(text, maxChars, rule.mask)
+  return { value, truncated }
+}
+
+function summaryText(value: unknown, rule: SummaryRule): string {
+  if (value === undefined) return ''
+  const words = isRecord(value)
+    ? tellingFields.map((name) => value[name]).find((word) => typeof word === 'string')
+    : undefined
+  const text = typeof words === 'string' ? words : toJson(value, rule.textChars, rule)
+  return createPreview(text, rule.textChars, rule.mask).text
+}
+
+/** More than masking the whole takes away again from what was masked field by field. */
+const jsonMarginChars = 1024
+const maxDepth = 32
+
+/**
+ * The beginning of a value's JSON, enough for `maxChars` of it. Its texts are masked one by one, as they are: in JSON a line
+ * break or a quote inside of them would hide where a secret ends.
+ */
+function toJson(value: unknown, maxChars: number, rule: SummaryRule): string {
+  if (maxChars === 0) return '…'
+  let left = maxChars + jsonMarginChars
+  const copyText = (text: string): string => {
+    const kept = createPreview(text, Math.min(maxChars, Math.max(left, 1)), rule.mask).text
+    left -= kept.length
+    return kept
+  }
+  const copy = (each: unknown, depth: number): unknown => {
+    left -= 2
+    if (typeof each === 'string') return copyText(each)
+    if (typeof each !== 'object' || each === null) return each
+    if (depth > maxDepth) return '…'
+    if (Array.isArray(each)) return copyWhile(each, (item) => copy(item, depth + 1))
+    const record = each as Readonly<Record<string, unknown>>
+    const pairs = copyWhile(Object.keys(record), (name): [string, unknown] => {
+      const field = record[name]
+      const isSecret = rule.namedSecret !== undefined && isSecretField(record, name, field)
+      return [copyText(name), isSecret ? rule.namedSecret : copy(field, depth + 1)]
+    })
+    return Object.fromEntries(pairs)
+  }
+  const copyWhile = <T, R>(items: readonly T[], one: (item: T) => R): R[] => {
+    const copied: R[] = []
+    for (const item of items) {
+      if (left <= 0) break
+      copied.push(one(item))
+    }
+    return copied
+  }
+  return JSON.stringify(copy(value, 0)) ?? ''
+}
+
+/** `password: …`, or the value in `{ name: 'PASSWORD', value: … }`. */
+function isSecretField(record: Readonly<Record<string, unknown>>, name: string, field: unknown): boolean {
+  if (field === null || field === undefined || typeof field === 'boolean') return false
+  if (isSecretName(name)) return true
+  const named = record.name ?? record.key
+  return name === 'value' && typeof named === 'string' && isSecretName(named)
+}
+
+function jsonSize(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '')
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

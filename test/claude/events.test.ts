@@ -3,13 +3,14 @@ import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type HookDetail, type HookEvent, hookEvents, parseHookPayload } from '../../src/claude/events.ts'
+import { keeperOf } from '../kit/keeper.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
 const common = { session_id: 's1', transcript_path: '/t/s1.jsonl', cwd: '/home/dev/proj' }
 
 function parse(name: string, fields: Fields = {}, maxChars = 500): HookEvent {
-  const event = parseHookPayload(JSON.stringify({ ...common, hook_event_name: name, ...fields }), maxChars)
+  const event = parseHookPayload(JSON.stringify({ ...common, hook_event_name: name, ...fields }), keeperOf(maxChars))
   if ('broken' in event) throw new Error(event.broken)
   return event
 }
@@ -63,7 +64,7 @@ describe('an event', () => {
     ['{"hook_event_name":1,"session_id":"s"}', 'no hook_event_name'],
     ['{"hook_event_name":"Stop"}', 'Stop has no session_id'],
   ])('%j is none, and why is told', (json, reason) => {
-    expect(parseHookPayload(json, 100)).toEqual({ broken: expect.stringContaining(reason) })
+    expect(parseHookPayload(json, keeperOf(100))).toEqual({ broken: expect.stringContaining(reason) })
   })
 
   test.each(['constructor', '__proto__', 'toString'])('named %s is one that we do not know', (name) => {
@@ -315,12 +316,12 @@ describe('what is kept of texts', () => {
       })
       return Math.min(...times)
     }
-    const event = parseHookPayload(json, 500)
+    const event = parseHookPayload(json, keeperOf(500))
     expect(JSON.stringify(event).length).toBeLessThan(4000)
     expect(event).toMatchObject({
       detail: { response: { stdoutBytes: Buffer.byteLength(stdout), summary: { truncated: true } } },
     })
-    expect(fastest(() => parseHookPayload(json, 500))).toBeLessThan(20 * fastest(() => JSON.parse(json)))
+    expect(fastest(() => parseHookPayload(json, keeperOf(500)))).toBeLessThan(20 * fastest(() => JSON.parse(json)))
   })
 })
 
@@ -333,7 +334,7 @@ describe('the recorded payloads', () => {
       .split('\n')
     for (const line of lines) {
       const { payload } = JSON.parse(line) as { payload: Fields }
-      const event = parseHookPayload(JSON.stringify(payload), 500)
+      const event = parseHookPayload(JSON.stringify(payload), keeperOf(500))
       expect(event).toMatchObject({ name: payload.hook_event_name, sessionId: payload.session_id })
       expect('detail' in event && event.detail.type).not.toBe('other')
       if (payload.tool_use_id !== undefined)

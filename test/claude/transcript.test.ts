@@ -1,4 +1,5 @@
 /** Transcript lines to facts, however the file grows. */
+
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,7 @@ import {
   type TranscriptDetail,
   type TranscriptFact,
 } from '../../src/claude/transcript.ts'
+import { keeperOf } from '../kit/keeper.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-transcript-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -21,8 +23,8 @@ beforeEach(() => {
 
 const start = Date.parse('2026-11-21T10:00:00.000Z') * 1000
 const time = (ms: number): string => new Date(start / 1000 + ms).toISOString()
-const reader = (more: { sinceUnixMicro?: number; maxChars?: number } = {}) =>
-  createTranscriptReader({ path, sinceUnixMicro: start, maxChars: 100, ...more })
+const reader = ({ maxChars = 100, ...more }: { sinceUnixMicro?: number; maxChars?: number } = {}) =>
+  createTranscriptReader({ path, sinceUnixMicro: start, keeper: keeperOf(maxChars), ...more })
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -316,24 +318,24 @@ describe('a fork', () => {
 
   test('costs what it has more than its origin had at that time', () => {
     writeFileSync(path, text([user(-900, 'x'), cost(1), user(-100, 'y'), cost(2), user(100, 'later'), cost(7)]))
-    expect(readCostAt(path, start)?.totalUsd).toBe(2)
-    expect(readCostAt(path, start - 500_000)?.totalUsd).toBe(1)
-    expect(readCostAt(path, start + 900_000)?.totalUsd).toBe(7)
-    expect(readCostAt(path, start)?.models['opus-5']).toEqual({
+    expect(readCostAt(path, start, keeperOf(100))?.totalUsd).toBe(2)
+    expect(readCostAt(path, start - 500_000, keeperOf(100))?.totalUsd).toBe(1)
+    expect(readCostAt(path, start + 900_000, keeperOf(100))?.totalUsd).toBe(7)
+    expect(readCostAt(path, start, keeperOf(100))?.models['opus-5']).toEqual({
       usage: { input: 1, output: 2, cacheRead: 3, cacheCreation: 4, thinking: 5 },
       usd: 2,
     })
   })
 
   test('of a session without a file, or without a cost, costs from nothing', () => {
-    expect(readCostAt(join(root, 'none'), start)).toBeUndefined()
+    expect(readCostAt(join(root, 'none'), start, keeperOf(100))).toBeUndefined()
     writeFileSync(path, text([user(-900, 'x')]))
-    expect(readCostAt(path, start)).toBeUndefined()
+    expect(readCostAt(path, start, keeperOf(100))).toBeUndefined()
   })
 
   test('finds its origin’s cost at the end of a large file', () => {
     writeFileSync(path, text([cost(1), user(-900, 'x'.repeat(3 << 20)), cost(2)]))
-    expect(readCostAt(path, start)?.totalUsd).toBe(2)
+    expect(readCostAt(path, start, keeperOf(100))?.totalUsd).toBe(2)
   })
 })
 
@@ -398,8 +400,10 @@ describe('a file that grows', () => {
   })
 
   test('that is a folder gives nothing', () => {
-    expect(createTranscriptReader({ path: root, sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
-    expect(createTranscriptReader({ path: 'nul\0byte', sinceUnixMicro: start, maxChars: 10 }).read()).toEqual([])
+    expect(createTranscriptReader({ path: root, sinceUnixMicro: start, keeper: keeperOf(10) }).read()).toEqual([])
+    expect(createTranscriptReader({ path: 'nul\0byte', sinceUnixMicro: start, keeper: keeperOf(10) }).read()).toEqual(
+      [],
+    )
   })
 })
 
@@ -415,7 +419,7 @@ describe('the recorded transcripts', () => {
     const whole = readFileSync(file)
     const read = (pieces: number): TranscriptFact[] => {
       writeFileSync(path, '')
-      const growing = createTranscriptReader({ path, sinceUnixMicro: 0, maxChars: 50 })
+      const growing = createTranscriptReader({ path, sinceUnixMicro: 0, keeper: keeperOf(50) })
       const size = Math.ceil(whole.length / pieces)
       return Array.from({ length: pieces }, (_, index) => {
         appendFileSync(path, whole.subarray(index * size, (index + 1) * size))

@@ -205,7 +205,7 @@ describe('values', () => {
       (c) => c.signals.traces.batch.maxBatchSize,
       10,
     ],
-    ['previews can be turned off', { CLAUDE_OTEL_PREVIEW_LENGTH: '0' }, (c) => c.previewLength, 0],
+    ['previews can be turned off', { CLAUDE_OTEL_PREVIEW_LENGTH: '0' }, (c) => c.content.previewLength, 0],
     [
       'temporality and histograms',
       {

@@ -1,6 +1,7 @@
 /** What becomes of a session, told as small stories. */
 import { describe, expect, test } from 'bun:test'
 import { createToolCall, createToolResponse } from '../../src/claude/tool-call.ts'
+import { keeperOf } from '../kit/keeper.ts'
 import { begin, lasted, type run, Story, usage } from './story.ts'
 
 const agentTool = (description = 'a task') => ({ tool_name: 'Agent', tool_input: { description, prompt: 'go' } })
@@ -1019,7 +1020,8 @@ describe('what else is told', () => {
 })
 
 describe('the transcript in the place of lost hooks', () => {
-  const tool = (useId: string) => createToolCall({ name: 'Bash', useId, input: { command: `run ${useId}` } }, 200)
+  const tool = (useId: string) =>
+    createToolCall({ name: 'Bash', useId, input: { command: `run ${useId}` } }, keeperOf(200))
   const prompted = { type: 'prompt', prompt: { text: 'do it', bytes: 5, truncated: false }, source: 'user' } as const
 
   test('tells the whole turn', () => {
@@ -1028,7 +1030,7 @@ describe('the transcript in the place of lost hooks', () => {
       .during('p1')
       .line(prompted)
       .message('m1', { tools: [tool('t1')] })
-      .result('t1', { response: createToolResponse({ stdout: 'hello' }, 200) })
+      .result('t1', { response: createToolResponse({ stdout: 'hello' }, keeperOf(200)) })
       .message('m2')
       .end()
       .exit()

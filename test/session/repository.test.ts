@@ -3,7 +3,10 @@ import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { readRepository } from '../../src/session/repository.ts'
+import { readRepository as readMasked } from '../../src/session/repository.ts'
+import { keeperOf } from '../kit/keeper.ts'
+
+const readRepository = (folder: string) => readMasked(folder, keeperOf(256).mask)
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-repository-'))
 afterAll(() => rmSync(root, { recursive: true }))

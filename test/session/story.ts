@@ -9,9 +9,10 @@ import { noUsage, type TranscriptDetail, type Usage } from '../../src/claude/tra
 import { createAssembler } from '../../src/session/assembler.ts'
 import type { Entry, RunEntry } from '../../src/session/entries.ts'
 import type { Attributes, LogSignal, MetricSignal, Signal, SpanSignal } from '../../src/telemetry/signal.ts'
+import { keeperOf } from '../kit/keeper.ts'
 
 export const begin = 1_795_000_000_000_000
-const maxChars = 200
+const keeper = keeperOf(200)
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -69,7 +70,7 @@ export class Story {
       hook_event_name: name,
       ...fields,
     }
-    const event = parseHookPayload(JSON.stringify(payload), maxChars)
+    const event = parseHookPayload(JSON.stringify(payload), keeper)
     if ('broken' in event) throw new Error(event.broken)
     this.hooks += 1
     const { pid, traceparent } = this
@@ -143,7 +144,7 @@ export class Story {
 
   result(useId: string, more: Partial<Extract<TranscriptDetail, { type: 'tool-result' }>> = {}): this {
     const message = { text: '', bytes: 0, truncated: false }
-    const response = createToolResponse('', maxChars)
+    const response = createToolResponse('', keeper)
     return this.line({ type: 'tool-result', useId, isError: false, message, refused: false, response, ...more })
   }
 

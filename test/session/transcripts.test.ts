@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Entry } from '../../src/session/entries.ts'
 import { writeSessionContext } from '../../src/session/run.ts'
 import { Transcripts } from '../../src/session/transcripts.ts'
+import { keeperOf } from '../kit/keeper.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-transcripts-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -21,7 +22,7 @@ beforeEach(() => {
 })
 
 const open = (known: readonly Entry[] = []) => {
-  const transcripts = new Transcripts({ maxChars: 100, sessions })
+  const transcripts = new Transcripts({ keeper: keeperOf(100), sessions })
   for (const entry of known) transcripts.know(entry)
   return transcripts
 }

@@ -1,6 +1,10 @@
 /** What a preview keeps: no half secrets, no half characters, true sizes. */
 import { describe, expect, test } from 'bun:test'
-import { createPreview } from '../../src/telemetry/preview.ts'
+import { createPreview as createMaskedPreview } from '../../src/telemetry/preview.ts'
+import { createRedactor, defaultRedaction } from '../../src/telemetry/redact.ts'
+
+const { redact } = createRedactor(defaultRedaction)
+const createPreview = (text: string, maxChars: number) => createMaskedPreview(text, maxChars, (each) => redact(each))
 
 const secret = `ghp_${'Ab1'.repeat(12)}`
 

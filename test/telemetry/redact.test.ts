@@ -1,6 +1,8 @@
 /** Secrets that must go, ordinary text that must stay, and time that must not explode. */
 import { describe, expect, test } from 'bun:test'
-import { redact } from '../../src/telemetry/redact.ts'
+import { createRedactor, defaultRedaction } from '../../src/telemetry/redact.ts'
+
+const { redact } = createRedactor(defaultRedaction)
 
 const letters = 'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789aBcDeFgHiJkLmNoPqRsTuVwXyZ'
 const word = (length: number): string => letters.repeat(Math.ceil(length / letters.length)).slice(0, length)

@@ -1,6 +1,11 @@
 /** What is kept of a tool's input or response. */
 import { describe, expect, test } from 'bun:test'
-import { isRecord, summarize } from '../../src/telemetry/summary.ts'
+import { createRedactor, defaultRedaction } from '../../src/telemetry/redact.ts'
+import { isRecord, summarize as summarizeBy } from '../../src/telemetry/summary.ts'
+
+const { redact, namedSecret } = createRedactor(defaultRedaction)
+const summarize = (value: unknown, maxChars: number) =>
+  summarizeBy(value, { mask: (text) => redact(text), namedSecret, textChars: maxChars, fieldChars: () => maxChars })
 
 describe('a summary', () => {
   test('says the field that says most, in the order of telling', () => {

@@ -1,0 +1,36 @@
+/** The rules of masking and of content. A pattern that cannot run is told with the reason. */
+
+import { describeError } from '../base/errors.ts'
+import type { ContentRule } from '../telemetry/content.ts'
+import type { RedactionRules, UserPattern } from '../telemetry/redact.ts'
+import { showText } from './kinds.ts'
+import type { ConfigSources, Report, Values } from './values.ts'
+
+/** A pattern that does not compile is left out and reported. */
+export function redactionRules(values: Values, { compilePattern }: ConfigSources, report: Report): RedactionRules {
+  const given = values.of('redact.patterns')
+  const patterns = (given.value ?? []).flatMap(({ name, pattern }): UserPattern[] => {
+    try {
+      if (compilePattern === undefined) throw new Error('patterns are not compiled here')
+      return [compilePattern(name, pattern)]
+    } catch (error) {
+      report.add(
+        `redact.patterns has ${JSON.stringify(showText(pattern))} (from ${given.origin}): ${describeError(error)}`,
+        'write it in RE2 syntax: no look-around, no back references, no match of the empty text',
+      )
+      return []
+    }
+  })
+  return { patterns, allow: values.get('redact.allow'), off: values.get('redact.off') }
+}
+
+/** Where the user's rules of masking cannot be followed (see `report`), no content is kept at all. */
+export function contentRule(values: Values, { problems }: Report): ContentRule {
+  if (problems.some(({ message }) => message.startsWith('redact.')))
+    return { previewLength: 0, whole: [], wholeLength: 0 }
+  return {
+    previewLength: values.get('previewLength'),
+    whole: values.get('content'),
+    wholeLength: values.get('contentLength'),
+  }
+}
