@@ -23,7 +23,8 @@ export interface Detector {
 }
 
 const base64Line = String.raw`[A-Za-z0-9+/=]{40,80}(?:\r?\n|\\r?\\n|\\n)`
-const assign = String.raw`["'\\]{0,4}\s{0,4}(?::=|[:=])\s{0,4}`
+/** Also of prose: `the password is …`. */
+const assign = String.raw`(?:["'\\]{0,4}[ \t]{0,4}(?::=|[:=])[ \t]{0,4}|[ \t](?:is|was)[ \t])`
 const suffix = String.raw`(?:[_-]?(?:\d{1,3}|prod|production|dev|test|staging|live|old|new))?`
 const name = secretName.source
 const nameMarkers = ['key', 'token', 'secret', 'passw', 'passphrase', 'passcode', 'pwd', '_pass', '-pass', 'credential']
@@ -399,21 +400,6 @@ export const detectors = [
       'values assigned to names like `api_key`, `token`, `password`, `DB_PASSWORD`: code, JSON, YAML, `.env`, queries, XML',
     finds: [
       {
-        markers: nameMarkers,
-        pattern: new RegExp(`(${name}${suffix}${assign}(?<!\\\\)")(?=[^"]{4})${inDoubleQuotes}`, 'gi'),
-        accept: isSecretAssignment,
-      },
-      {
-        markers: nameMarkers,
-        pattern: new RegExp(`(${name}${suffix}${assign}\\\\{1,3}")(?=[^"]{4})${inEscapedQuotes}`, 'gi'),
-        accept: isSecretAssignment,
-      },
-      {
-        markers: nameMarkers,
-        pattern: new RegExp(`(${name}${suffix}${assign}\\\\{0,3}')(?=[^']{4})${inSingleQuotes}`, 'gi'),
-        accept: isSecretAssignment,
-      },
-      {
         // A line of a file of variables, or one in front of a command: the value goes on to the next blank.
         markers: nameMarkers,
         pattern:
@@ -421,14 +407,13 @@ export const detectors = [
         accept: isSecretAssignment,
       },
       {
+        // In double quotes, in those of JSON within JSON, in single quotes, or in none.
         markers: nameMarkers,
-        pattern: new RegExp(`(${name}${suffix}${assign})(?!["'\\\\])[^\\s"'\\\\,;&<>(){}[\\]\`]{6,}`, 'gi'),
+        pattern: new RegExp(
+          `(${name}${suffix}${assign}(?:\\\\{0,3}["'])?)(?:(?<=[^\\\\]")(?=[^"]{4})${inDoubleQuotes}|(?<=\\\\")(?=[^"]{4})${inEscapedQuotes}|(?<=')(?=[^']{4})${inSingleQuotes}|(?<!["'])(?!["'\\\\])[^\\s"'\\\\,;&<>(){}[\\]\`]{6,})`,
+          'gi',
+        ),
         accept: isSecretAssignment,
-      },
-      {
-        markers: nameMarkers,
-        pattern: new RegExp(`(${name}\\s{1,4}(?:is|was|=>)\\s{1,4}["'\`]?)(?=[^\\s"'\`]{0,64}\\d)[^\\s"'\`]{6,}`, 'gi'),
-        accept: (secret) => /[a-z]/i.test(secret),
       },
       {
         markers: nameMarkers,

@@ -18,18 +18,23 @@ export function createPreview(text: string, maxChars: number, mask: (text: strin
   const bytes = Buffer.byteLength(text)
   if (maxChars === 0) return { text: '', bytes, truncated: text !== '' }
   const window = maxChars + lookaheadChars
-  const masked = text.length <= window ? mask(text) : withoutLastLine(mask(text.slice(0, window)))
+  const masked = text.length <= window ? mask(text) : withoutEdge(mask(text.slice(0, window)))
   return { text: cutMasked(masked, maxChars), bytes, truncated: masked.length > maxChars || text.length > window }
 }
+
+/** Longer than any secret that is only known by what follows it. */
+const edgeChars = 512
 
 /**
  * The window's edge may have cut a secret, so that it was not known for one; where masking has shortened the text before it,
  * its half must not move into the preview.
  */
-function withoutLastLine(masked: string): string {
+function withoutEdge(masked: string): string {
   if (/\[REDACTED:[^\]]{1,64}\]$/.test(masked)) return masked
   const longest = Math.max(0, masked.length - lookaheadChars)
-  return masked.slice(0, Math.max(longest, masked.lastIndexOf('\n')))
+  let end = Math.max(longest, masked.length - edgeChars)
+  while (end > longest && !/\s/.test(masked.charAt(end - 1))) end -= 1
+  return masked.slice(0, end)
 }
 
 /** At most `maxChars` of a masked text, cut neither in a surrogate pair nor in a placeholder. */

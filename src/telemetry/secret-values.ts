@@ -19,22 +19,25 @@ const pointsElsewhere =
 
 /** `name = value`, as code, settings, JSON and queries write it; `before` is everything up to the value. */
 export function isSecretAssignment(value: string, before: string): boolean {
-  if (notSecret.test(value) || pointsElsewhere.test(before)) return false
+  if (notSecret.test(value) || pointsElsewhere.test(before) || /^\W+$/.test(value)) return false
+  if (/\s(?:is|was)\s["']?$/.test(before)) {
+    return looksRandom(value) || (/\d/.test(value) && /[a-z]/i.test(value))
+  }
   if (/["']$/.test(before)) return passwordName.test(before) || !/\s\S*\s/.test(value)
   if (/^[A-Z_$][\w$]*$/i.test(value) || /^[a-z_$][\w$]*(?:[.?!]+[a-z_$][\w$]*)+[?!]?$/i.test(value)) {
     return isBareWordSecret(value, before)
   }
-  return !/^\W+$/.test(value) && !/^[/~.]/.test(value) && !/^(?:\w+[:=])?\/\//.test(value)
+  return !/^[/~.]/.test(value) && !/^(?:\w+[:=])?\/\//.test(value)
 }
 
 /** A word, or words with dots between: in code that is a variable. */
 function isBareWordSecret(value: string, before: string): boolean {
   if (looksRandom(value)) return true
   const isSetting = /^[^a-z]+=$/.test(before) || /(?:^|[\s?&;])[\w.-]*=$/.test(before)
-  const hasDigits = /[a-z]\d|\d[a-z]/i.test(value) && !value.includes('.')
+  const hasDigits = /[a-z]\d|\d[a-z]/i.test(value)
   if (passwordName.test(before))
     return (isSetting || hasDigits || /[a-z]\s*: $/i.test(before)) && !isNameOfSecret(value)
-  return isSetting && hasDigits && !isNameOfSecret(value)
+  return hasDigits && (isSetting || value.length >= 16) && !isNameOfSecret(value)
 }
 
 /** `password=password`, `token: newToken`: a variable of that name. */
@@ -54,17 +57,24 @@ const context =
 
 /** Something random on a line that speaks of a secret. Hashes, ids and integrity values are hexadecimal or say what they are. */
 export function isRandomInContext(value: string, before: string, after: string): boolean {
-  if (!looksRandom(value) || /(?:sha\d{1,3}|md5|integrity)\W{0,4}$/i.test(before)) return false
+  if (
+    value.length < 20 ||
+    after.startsWith('(') ||
+    !/\d/.test(value) ||
+    !looksRandom(value) ||
+    /(?:sha\d{1,3}|md5|integrity)\W{0,4}$/i.test(before)
+  )
+    return false
   return context.test(before) || context.test(after)
 }
 
-/** Letters of both cases and digits, changing places as often as chance has them. */
+/** Letters of both cases, changing places (with digits) as often as chance has them. */
 export function looksRandom(value: string): boolean {
-  if (value.length < 20 || /^(?:[0-9a-f-]+|[0-9A-F-]+)$/.test(value) || /^sha\d+-/.test(value)) return false
-  if (!/[a-z]/.test(value) || !/[A-Z]/.test(value) || !/\d/.test(value)) return false
+  if (value.length < 16 || /^(?:[0-9a-f-]+|[0-9A-F-]+)$/.test(value) || /^sha\d+-/.test(value)) return false
+  if (!/[a-z]/.test(value) || !/[A-Z]/.test(value) || !/^[\w+/=~-]+$/.test(value)) return false
   let changes = 0
   for (let at = 1; at < value.length; at += 1) if (kindOf(value, at) !== kindOf(value, at - 1)) changes += 1
-  return changes / (value.length - 1) > 0.35
+  return changes / (value.length - 1) > 0.3
 }
 
 function kindOf(text: string, at: number): number {

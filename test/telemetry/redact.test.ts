@@ -46,7 +46,7 @@ const secrets: readonly (readonly [kind: string, secret: string, text: (secret: 
   ['secret', 'hunter22', (s) => `{"password": "${s}"}`],
   ['secret', word(20), (s) => `api_key: ${s}`],
   ['secret', word(20), (s) => `apiKey = '${s}'`],
-  ['secret', word(40), (s) => `AWS_SECRET_ACCESS_KEY=${s}`],
+  ['aws-secret', word(40), (s) => `AWS_SECRET_ACCESS_KEY=${s}`],
   ['secret', word(20), (s) => `https://x.example/cb?access_token=${s}&state=1`],
   ['secret', word(20), (s) => `client_secret=${s}`],
   ['secret', word(20), (s) => `SESSION_TOKEN="${s}"`],
