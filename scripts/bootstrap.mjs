@@ -23,6 +23,7 @@ const TASKS = {
   check: [['scripts/test.ts', 'check']],
   'test:unit': [['scripts/test.ts', 'unit']],
   'test:e2e': [['scripts/test.ts', 'e2e']],
+  'test:privacy': [['scripts/test.ts', 'privacy']],
   'test:collector': [['scripts/test.ts', 'collector']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }

@@ -22,15 +22,17 @@ export interface Detector {
   readonly finds: readonly Find[]
 }
 
-const base64Line = String.raw`[A-Za-z0-9+/=]{40,80}(?:\r?\n|\\r?\\n|\\n)`
+/** Between the lines of a key: a line break, written as one or as `\\n`, or the blank that has taken its place. */
+const lineEnd = String.raw`(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n| )`
+const base64Line = `[A-Za-z0-9+/=]{40,80}${lineEnd}`
 /** Also of prose: `the password is …`. */
-const assign = String.raw`(?:["'\\]{0,4}[ \t]{0,4}(?::=|[:=])[ \t]{0,4}|[ \t](?:is|was)[ \t])`
+const assign = String.raw`(?:["'\\]{0,8}[ \t]{0,4}(?::=|[:=])[ \t]{0,4}|[ \t](?:is|was)[ \t])`
 const suffix = String.raw`(?:[_-]?(?:\d{1,3}|prod|production|dev|test|staging|live|old|new))?`
 const name = secretName.source
 const nameMarkers = ['key', 'token', 'secret', 'passw', 'passphrase', 'passcode', 'pwd', '_pass', '-pass', 'credential']
 const inDoubleQuotes = String.raw`[^"\\\r\n]*(?:\\.[^"\\\r\n]*){0,512}`
 const inSingleQuotes = String.raw`[^'\\\r\n]*(?:\\.[^'\\\r\n]*){0,512}`
-const inEscapedQuotes = String.raw`[^"\\\r\n]*(?:\\{1,2}[^"\\\r\n][^"\\\r\n]*){0,512}`
+const inEscapedQuotes = String.raw`[^"\\\r\n]*(?:(?:\\{3,15}"|\\{1,15}[^"\\\r\n])[^"\\\r\n]*){0,512}`
 
 export const detectors = [
   {
@@ -45,13 +47,16 @@ export const detectors = [
       {
         markers: ['private key'],
         pattern: new RegExp(
-          String.raw`(?<![A-Za-z0-9+/=])(?:${base64Line}){1,200}(?:[A-Za-z0-9+/=]{0,80}(?:\r?\n|\\r?\\n|\\n))?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----`,
+          `(?<![A-Za-z0-9+/=])(?:${base64Line}){1,200}(?:[A-Za-z0-9+/=]{0,80}${lineEnd})?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----`,
           'g',
         ),
       },
       {
         markers: ['private-lines'],
-        pattern: /(Private-Lines: \d{1,4}(?:\r?\n|\\r?\\n|\\n))(?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|\\r?\\n|\\n|$)){1,512}/g,
+        pattern: new RegExp(
+          String.raw`(Private-Lines: \d{1,4}${lineEnd})(?:[A-Za-z0-9+/=]{1,80}(?:${lineEnd}|$)){1,512}`,
+          'g',
+        ),
       },
     ],
   },
@@ -139,7 +144,7 @@ export const detectors = [
     covers: 'Twilio API keys, and an account’s token beside its id',
     finds: [
       { markers: [], pattern: /\bSK[0-9a-f]{32}\b/g },
-      { markers: [], pattern: /\b(AC[0-9a-f]{32}[^A-Za-z0-9]{1,8})[0-9a-f]{32}\b/g },
+      { markers: [], pattern: /\b(AC[0-9a-f]{32}[^A-Za-z0-9]{1,16})[0-9a-f]{32}\b/g },
     ],
   },
   {
@@ -372,7 +377,7 @@ export const detectors = [
       {
         markers: nameMarkers,
         pattern:
-          /(--(?:[a-z0-9]{1,20}-){0,3}(?:password|passwd|pass|passphrase|token|secret|api-?key|access-?key|secret-?key|private-?key|credentials?)(?:["'\\]{0,3},\s{0,4}["'\\]{0,3}|[= ]\s{0,4}["'\\]{0,3}))(?!-)[^\s"'\\,]{4,}/gi,
+          /(--(?:[a-z0-9]{1,20}-){0,3}(?:password|passwd|pass|passphrase|token|secret|api-?key|access-?key|secret-?key|private-?key|credentials?)(?:["'\\]{0,8},\s{0,4}["'\\]{0,8}|[= ]\s{0,4}["'\\]{0,3}))(?!-)[^\s"'\\,]{4,}/gi,
         accept: (secret, before) =>
           isArgument(secret) && (before.endsWith('=') || !/^[a-z]+[.,;:)]?$/.test(secret) || /pass/i.test(before)),
       },
@@ -410,7 +415,7 @@ export const detectors = [
         // In double quotes, in those of JSON within JSON, in single quotes, or in none.
         markers: nameMarkers,
         pattern: new RegExp(
-          `(${name}${suffix}${assign}(?:\\\\{0,3}["'])?)(?:(?<=[^\\\\]")(?=[^"]{4})${inDoubleQuotes}|(?<=\\\\")(?=[^"]{4})${inEscapedQuotes}|(?<=')(?=[^']{4})${inSingleQuotes}|(?<!["'])(?!["'\\\\])[^\\s"'\\\\,;&<>(){}[\\]\`]{6,})`,
+          `(${name}${suffix}${assign}(?:\\\\{0,7}["'])?)(?:(?<=[^\\\\]")(?=[^"]{4})${inDoubleQuotes}|(?<=\\\\")(?=[^"]{4})${inEscapedQuotes}|(?<=')(?=[^']{4})${inSingleQuotes}|(?<!["'])(?!["'\\\\])[^\\s"'\\\\,;&<>(){}[\\]\`]{6,})`,
           'gi',
         ),
         accept: isSecretAssignment,

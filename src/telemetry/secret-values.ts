@@ -35,6 +35,7 @@ function isBareWordSecret(value: string, before: string): boolean {
   if (looksRandom(value)) return true
   const isSetting = /^[^a-z]+=$/.test(before) || /(?:^|[\s?&;])[\w.-]*=$/.test(before)
   const hasDigits = /[a-z]\d|\d[a-z]/i.test(value)
+  if (value.includes('.') && !hasDigits) return isSetting && passwordName.test(before)
   if (passwordName.test(before))
     return (isSetting || hasDigits || /[a-z]\s*: $/i.test(before)) && !isNameOfSecret(value)
   return hasDigits && (isSetting || value.length >= 16) && !isNameOfSecret(value)
