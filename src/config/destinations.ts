@@ -8,6 +8,7 @@ import type { SignalType } from '../telemetry/signal.ts'
 import type { Destination, OtlpTarget } from './config.ts'
 import { type OtlpSettings, otlpTarget } from './endpoint.ts'
 import { choice, isObject, type Kind, list, path, showText, text } from './kinds.ts'
+import { isMaskingBroken } from './privacy.ts'
 import { type OtlpName, type OtlpValue, otlp, type SettingKey, settings, signalTypes } from './settings.ts'
 import { nearest } from './suggest.ts'
 import type { Report, Resolved, Values } from './values.ts'
@@ -128,6 +129,7 @@ class Entry {
 
   private contentRule(): ContentRule {
     const { content } = this.around
+    if (isMaskingBroken(this.report)) return content
     return {
       previewLength: this.read('previewLength', own.previewLength) ?? content.previewLength,
       whole: this.read('content', own.content) ?? content.whole,

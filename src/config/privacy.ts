@@ -24,10 +24,14 @@ export function redactionRules(values: Values, { compilePattern }: ConfigSources
   return { patterns, allow: values.get('redact.allow'), off: values.get('redact.off') }
 }
 
-/** Where the user's rules of masking cannot be followed (see `report`), no content is kept at all. */
-export function contentRule(values: Values, { problems }: Report): ContentRule {
-  if (problems.some(({ message }) => message.startsWith('redact.')))
-    return { previewLength: 0, whole: [], wholeLength: 0 }
+/** Whether a rule of masking was found that cannot be followed: then no content is kept at all. */
+export function isMaskingBroken({ problems }: Report): boolean {
+  return problems.some(({ message }) => message.startsWith('redact.'))
+}
+
+/** The general rule. */
+export function contentRule(values: Values, report: Report): ContentRule {
+  if (isMaskingBroken(report)) return { previewLength: 0, whole: [], wholeLength: 0 }
   return {
     previewLength: values.get('previewLength'),
     whole: values.get('content'),
