@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hookEvents } from '../src/claude/events.ts'
 import { type Setting, settingKeys, settings, variablesOf } from '../src/config/settings.ts'
-import { attributes, logEvents } from '../src/telemetry/attributes.ts'
+import { attributes, contentAttributes, logEvents } from '../src/telemetry/attributes.ts'
+import { detectors } from '../src/telemetry/detectors.ts'
 import { type Instrument, instruments } from '../src/telemetry/metrics.ts'
 
 const path = join(import.meta.dir, '../README.md')
@@ -45,6 +46,16 @@ const tables: Readonly<Record<string, () => string>> = {
         code(unit),
         description,
       ]),
+    ),
+  content: () =>
+    table(
+      ['Content', 'Attribute'],
+      Object.entries(contentAttributes).map(([name, { what }]) => [what, code(name)]),
+    ),
+  detectors: () =>
+    table(
+      ['Kind', 'Covers'],
+      detectors.map(({ name, covers }) => [code(name), covers]),
     ),
   hooks: () =>
     table(

@@ -27,7 +27,12 @@ interface Suite {
 }
 
 const SUITES: Readonly<Record<string, Suite>> = {
-  unit: { files: 'test/**/*.test.ts', except: /^test\/(e2e|collector|privacy)\//, needsBinary: true, timeoutMs: 20_000 },
+  unit: {
+    files: 'test/**/*.test.ts',
+    except: /^test\/(e2e|collector|privacy)\//,
+    needsBinary: true,
+    timeoutMs: 20_000,
+  },
   e2e: { files: 'test/e2e/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   privacy: { files: 'test/privacy/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   collector: {

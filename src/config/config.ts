@@ -135,13 +135,13 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
   const file = filePath(values, sources.env, report)
   // What is not used cannot be wrong.
   const findings = disabled ? new Report() : report
+  const redaction = redactionRules(values, sources, report)
   const content = contentRule(values, report)
   const list = listedDestinations({ values, file, content, fileExists: sources.fileExists ?? (() => true) }, findings)
   const signal = (type: SignalType): SignalConfig => ({
     destinations: destinations(type, values, list, file, sources, findings),
     batch: batch(type, values),
   })
-  const redaction = redactionRules(values, sources, report)
   return {
     disabled,
     debug: values.get('debug'),

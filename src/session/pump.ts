@@ -169,8 +169,9 @@ class RunPump implements Pump {
     return this.leave(await this.delivery.close(deadline), this.assembler.openSessions().length === 0)
   }
 
-  private leave(report: DeliveryReport, isComplete: boolean): DeliveryReport {
+  private leave(given: DeliveryReport, isComplete: boolean): DeliveryReport {
     this.journal.close()
+    const report = this.maskReport(given)
     this.log(`closed: ${JSON.stringify(report)}`)
     const { settled, destinations } = report
     const run = basename(this.options.folder.path)
@@ -185,6 +186,17 @@ class RunPump implements Pump {
     if (report.settled && isComplete) removeRunFolder(this.options.folder)
     else releaseRun(this.options.folder)
     return report
+  }
+
+  /** What a server says of a request can quote it. */
+  private maskReport({ settled, destinations }: DeliveryReport): DeliveryReport {
+    const masked = Object.entries(destinations).map(([name, { lastError, ...rest }]) => {
+      return [
+        name,
+        { ...rest, ...(lastError === undefined ? {} : { lastError: this.keeper.mask(lastError) }) },
+      ] as const
+    })
+    return { settled, destinations: Object.fromEntries(masked) }
   }
 
   private schedule(delayMs: number): void {

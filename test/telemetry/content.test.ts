@@ -1,0 +1,235 @@
+/** What a rule lets pass of content: when it is kept, and when it leaves. */
+import { describe, expect, test } from 'bun:test'
+import {
+  applyContentRule,
+  type ContentRule,
+  createKeeper,
+  defaultContent,
+  limitOf,
+  narrowerRule,
+  widestRule,
+} from '../../src/telemetry/content.ts'
+import { createRedactor } from '../../src/telemetry/redact.ts'
+import type { LogSignal, MetricSignal, SpanSignal } from '../../src/telemetry/signal.ts'
+
+const token = `ghp_${'Ab1'.repeat(12)}`
+const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
+const previews = (previewLength: number): ContentRule => ({ ...defaultContent, previewLength })
+const whole = (...names: string[]): ContentRule => ({ previewLength: 5, whole: names, wholeLength: 1000 })
+const none: ContentRule = { previewLength: 0, whole: [], wholeLength: 0 }
+
+const span = (attributes: SpanSignal['attributes'], more: Partial<SpanSignal> = {}): SpanSignal => ({
+  kind: 'span',
+  ref,
+  name: 'execute_tool Bash',
+  spanKind: 'internal',
+  startUnixMicro: 1,
+  endUnixMicro: 2,
+  attributes,
+  events: [],
+  links: [],
+  ...more,
+})
+
+const log = (eventName: string, body: string, attributes: LogSignal['attributes']): LogSignal => ({
+  kind: 'log',
+  eventName,
+  body,
+  severity: 'info',
+  timeUnixMicro: 1,
+  ref,
+  attributes,
+})
+
+describe('the limit of an attribute', () => {
+  test.each([
+    ['prompt.preview', whole(), 5],
+    ['prompt.preview', whole('prompt.preview'), 1000],
+    ['prompt.preview', whole('all'), 1000],
+    ['tool.input.command', whole('tool.input.*'), 1000],
+    ['tool.input.command', whole('tool.input.command'), 1000],
+    ['tool.input.path', whole('tool.input.command'), 5],
+    ['tool.response.stdout', whole('tool.input.*'), 5],
+    ['tool.error', whole('error.message'), 1000],
+    ['tool.name', none, Number.POSITIVE_INFINITY],
+    ['prompt.preview', none, 0],
+    // Whole is never less than a preview.
+    ['prompt.preview', { previewLength: 500, whole: ['all'], wholeLength: 10 }, 500],
+  ] as const)('%s', (attribute, rule, limit) => {
+    expect(limitOf(rule, attribute)).toBe(limit)
+  })
+})
+
+describe('of several rules', () => {
+  test('the widest lets pass what any lets pass', () => {
+    const rules = [
+      whole('prompt.preview'),
+      previews(300),
+      { previewLength: 1, whole: ['tool.input.*'], wholeLength: 7 },
+    ]
+    const widest = widestRule(rules)
+    for (const name of ['prompt.preview', 'tool.input.command', 'error.message']) {
+      for (const rule of rules) expect(limitOf(widest, name)).toBeGreaterThanOrEqual(limitOf(rule, name))
+    }
+    expect(limitOf(widestRule([]), 'prompt.preview')).toBe(0)
+  })
+
+  test('the narrower of two lets pass what both let pass', () => {
+    const narrow = narrowerRule(whole('tool.input.command', 'prompt.preview'), {
+      ...whole('tool.input.*'),
+      wholeLength: 9,
+    })
+    expect(narrow).toEqual({ previewLength: 5, whole: ['tool.input.command'], wholeLength: 9 })
+    expect(narrowerRule(whole('all'), whole('prompt.preview')).whole).toEqual(['prompt.preview'])
+    expect(narrowerRule(whole('all'), none)).toEqual(none)
+  })
+})
+
+describe('a keeper', () => {
+  test('cuts previews, and keeps whole what is wanted whole, masked both times', () => {
+    const keeper = createKeeper({ rule: { previewLength: 10, whole: ['response.preview'], wholeLength: 100_000 } })
+    const words = `${'word '.repeat(2000)}${token} end`
+    expect(keeper.preview('prompt.preview', words)).toEqual({ text: 'word word ', bytes: 10_044, truncated: true })
+    const { text, truncated } = keeper.preview('response.preview', words)
+    expect(text.endsWith('word [REDACTED:github-token] end')).toBe(true)
+    expect(truncated).toBe(false)
+  })
+
+  test('keeps single fields of a tool whole', () => {
+    const keeper = createKeeper({ rule: whole('tool.input.command') })
+    const { fields, text } = keeper.summarize('tool.input', { command: 'echo one two three', other: 'one two three' })
+    expect(fields).toEqual({ command: 'echo one two three', other: 'one t' })
+    // The line that says most of it is a preview.
+    expect(text).toBe('echo ')
+  })
+
+  test('masks names of fields, texts deep inside, and values whose name says that they are secret', () => {
+    const keeper = createKeeper({ rule: whole('all') })
+    const summary = keeper.summarize('tool.input', {
+      env: [{ name: 'DB_PASSWORD', value: 'swordfish' }, { deep: { api_key: 12_345_678, [token]: [`x ${token}`] } }],
+      dbPassword: 'line one\nline "two"',
+    })
+    const json = JSON.stringify(summary)
+    for (const secret of ['Ab1Ab1', 'swordfish', '12345678', 'line']) expect(json).not.toContain(secret)
+    expect(summary.fields.env).toBe(
+      '[{"name":"DB_PASSWORD","value":"[REDACTED:secret]"},{"deep":{"api_key":"[REDACTED:secret]","[REDACTED:github-token]":["x [REDACTED:github-token]"]}}]',
+    )
+  })
+
+  test('keeps no more of a large or deep structure than it needs, in valid JSON before it is cut', () => {
+    const keeper = createKeeper({ rule: { previewLength: 2000, whole: [], wholeLength: 0 } })
+    const numbers = Array.from({ length: 100_000 }, (_, index) => index)
+    const { text, truncated } = keeper.summarize('tool.response', { numbers })
+    expect(text).toBe(JSON.stringify({ numbers }).slice(0, 2000))
+    expect(truncated).toBe(true)
+    let deep: unknown = 'bottom'
+    for (let at = 0; at < 5000; at += 1) deep = [deep]
+    expect(keeper.summarize('tool.response', { deep }).fields.deep).toMatch(/^\[+"…"\]+$/)
+  })
+
+  test('masks names and paths, and can tell the path itself to this process alone', () => {
+    const keeper = createKeeper({})
+    const path = `/home/dev/${token}/project`
+    expect(keeper.maskPath(path)).toBe('/home/dev/[REDACTED:github-token]/project')
+    expect(keeper.pathOf(keeper.maskPath(path))).toBe(path)
+    expect(keeper.pathOf('/elsewhere')).toBe('/elsewhere')
+    expect(keeper.mask('8e81773f-71a1-4f64-ae8c-306fb2dd89aa')).toBe('8e81773f-71a1-4f64-ae8c-306fb2dd89aa')
+    expect(keeper.mask('x'.repeat(100_000))).toHaveLength(4096)
+  })
+
+  test('counts what it did, once', () => {
+    const keeper = createKeeper({ rule: previews(100) })
+    keeper.preview('prompt.preview', `${token} and ${token}, password=hunter22`)
+    keeper.preview('prompt.preview', 'x'.repeat(101))
+    expect(keeper.takeTally()).toEqual({ cut: 1, masked: { 'github-token': 2, secret: 1 } })
+    expect(keeper.takeTally()).toEqual({ cut: 0, masked: {} })
+  })
+
+  test('masks by the user’s rules', () => {
+    const redactor = createRedactor({ patterns: [], allow: [token], off: ['secret'] })
+    const keeper = createKeeper({ redactor })
+    expect(keeper.mask(`${token} password=hunter22`)).toBe(`${token} password=hunter22`)
+    expect(keeper.summarize('tool.input', { password: 'hunter22' }).fields).toEqual({ password: 'hunter22' })
+  })
+})
+
+describe('what one destination may get', () => {
+  const attributes = {
+    'tool.name': 'Bash-of-a-long-name',
+    'input.summary': 'echo one two',
+    'tool.input.command': 'echo one two',
+    'tool.input.timeout': 60_000,
+    'tool.response.stdout': 'one two',
+    'tool.error': 'it went wrong',
+    'error.message': 'it went wrong',
+    'input.truncated': false,
+    'response.truncated': false,
+    response_bytes: 7,
+  }
+  const failed = span(attributes, {
+    error: { message: 'it went wrong' },
+    events: [{ name: 'e', timeUnixMicro: 1, attributes: { 'error.message': 'it went wrong' } }],
+  })
+
+  test('is the signal itself where nothing is to be cut', () => {
+    const metric: MetricSignal = {
+      kind: 'metric',
+      instrument: 'claude.turns_total',
+      value: 1,
+      timeUnixMicro: 1,
+      attributes: {},
+    }
+    for (const signal of [failed, metric, log('session.start', 'started', {})])
+      expect(applyContentRule(signal, defaultContent)).toBe(signal)
+  })
+
+  test('of a span is cut in its attributes, events and status, and its flags say so', () => {
+    expect(applyContentRule(failed, whole('tool.input.*'))).toEqual({
+      ...failed,
+      attributes: {
+        ...attributes,
+        'input.summary': 'echo ',
+        'tool.response.stdout': 'one t',
+        'tool.error': 'it we',
+        'error.message': 'it we',
+        'response.truncated': true,
+      },
+      events: [{ name: 'e', timeUnixMicro: 1, attributes: { 'error.message': 'it we' } }],
+      error: { message: 'it we' },
+    })
+  })
+
+  test('is no content at all where none is allowed: names, sizes and numbers stay', () => {
+    const kept = applyContentRule(failed, none)
+    expect(kept.attributes).toEqual({
+      'tool.name': 'Bash-of-a-long-name',
+      'tool.input.timeout': 60_000,
+      'input.truncated': true,
+      'response.truncated': true,
+      response_bytes: 7,
+    })
+    expect(kept.error).toEqual({})
+    expect(JSON.stringify(kept)).not.toContain('wrong')
+  })
+
+  test.each([
+    ['claude.user_prompt', 'one two three', { 'prompt.preview': 'one two three' }, 'one t'],
+    ['claude.tool.start', 'Bash: one two three', { 'input.summary': 'one two three' }, 'Bash: one t'],
+    ['claude.tool.error', 'Bash error: one two three', { 'tool.error': 'one two three' }, 'Bash error: one t'],
+    ['claude.notification', 'one two three', { 'notification.message': 'one two three' }, 'one t'],
+    ['claude.turn.end', 'turn 1 completed', { 'prompt.preview': 'turn 1 completed' }, 'turn 1 completed'],
+    // Without the attribute the whole body is somebody's words.
+    ['claude.user_prompt', 'one two three', {}, 'one t'],
+  ] as const)('of the body of %s is cut where somebody speaks', (event, body, given, expected) => {
+    expect(applyContentRule(log(event, body, given), whole()).body).toBe(expected)
+    const silent = applyContentRule(log(event, body, given), none)
+    expect(silent.body).toBe(event === 'claude.turn.end' ? body : event)
+    expect(silent.attributes).toEqual({})
+  })
+
+  test('is cut before a placeholder rather than in it', () => {
+    const masked = log('claude.user_prompt', 'a [REDACTED:jwt] b', { 'prompt.preview': 'a [REDACTED:jwt] b' })
+    expect(applyContentRule(masked, previews(9)).attributes).toEqual({ 'prompt.preview': 'a ' })
+    expect(applyContentRule(masked, previews(16)).body).toBe('a [REDACTED:jwt]')
+  })
+})
