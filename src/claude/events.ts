@@ -2,10 +2,10 @@
  * Claude Code's hook payloads: which events we register for and what we read of each. The only place that knows their
  * shape. What is read is already masked and cut, so that it may be written to disk. Source: Claude Code 2.1.329, observed.
  */
-import type { AttributeName } from '../telemetry/attributes.ts'
 import type { Keeper } from '../telemetry/content.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import { isRecord, type Summary } from '../telemetry/summary.ts'
+import { Payload } from './payload.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall, type ToolResponse } from './tool-call.ts'
 import { promptSource } from './transcript-lines.ts'
 
@@ -66,6 +66,8 @@ export interface HookEvent {
   readonly agentId?: string
   readonly agentType?: string
   readonly detail: HookDetail
+  /** Fields that an event which we know should not have: a newer Claude Code's. */
+  readonly unknown?: { readonly names: readonly string[]; readonly fields: Summary }
 }
 
 interface EventEntry {
@@ -75,29 +77,68 @@ interface EventEntry {
    * PostCompact print a line in the user's terminal; WorktreeCreate, without an entry, would replace the worktree.
    */
   readonly run: 'sync' | 'async' | 'never'
+  /** The fields that it can have beside the common ones. */
+  readonly fields: readonly string[]
   readonly read: (payload: Payload) => HookDetail
 }
+
+const commonFields = [
+  'session_id',
+  'transcript_path',
+  'cwd',
+  'hook_event_name',
+  'prompt_id',
+  'permission_mode',
+  'agent_id',
+  'agent_type',
+  'effort',
+]
+const callFields = ['tool_name', 'tool_input', 'tool_use_id', 'mcp_server']
+const endFields = ['stop_hook_active', 'last_assistant_message', 'background_tasks', 'session_crons']
 
 /** The events that carry meaning. Adding one here registers it; what it does to a session is in session/. */
 export const hookEvents: Readonly<Record<string, EventEntry>> = {
   SessionStart: {
     run: 'sync',
+    fields: [
+      'source',
+      'model',
+      'session_title',
+      'seconds_since_last_response',
+      'context_tokens',
+      'prompt_cache_likely_expired',
+      'estimated_cache_write_usd',
+    ],
     read: (p) => ({ type: 'session-start', source: p.text('source') ?? 'startup', ...p.optional('model', 'model') }),
   },
-  SessionEnd: { run: 'sync', read: (p) => ({ type: 'session-end', reason: p.text('reason') ?? 'other' }) },
-  UserPromptSubmit: { run: 'sync', read: readPrompt },
-  PreToolUse: { run: 'async', read: (p) => ({ type: 'tool-start', tool: readTool(p) }) },
-  PostToolUse: { run: 'async', read: readToolEnd },
-  PostToolUseFailure: { run: 'async', read: readToolFailure },
+  SessionEnd: {
+    run: 'sync',
+    fields: ['reason'],
+    read: (p) => ({ type: 'session-end', reason: p.text('reason') ?? 'other' }),
+  },
+  UserPromptSubmit: { run: 'sync', fields: ['prompt', 'source', 'session_title'], read: readPrompt },
+  PreToolUse: { run: 'async', fields: callFields, read: (p) => ({ type: 'tool-start', tool: readTool(p) }) },
+  PostToolUse: { run: 'async', fields: [...callFields, 'tool_response', 'duration_ms'], read: readToolEnd },
+  PostToolUseFailure: {
+    run: 'async',
+    fields: [...callFields, 'error', 'is_interrupt', 'duration_ms'],
+    read: readToolFailure,
+  },
   // What it tells of calls without a Post hook is in the transcript too, and a third hook per call would cost a third more.
-  PostToolBatch: { run: 'never', read: readToolBatch },
-  PermissionRequest: { run: 'async', read: (p) => ({ type: 'permission-request', tool: readTool(p) }) },
+  PostToolBatch: { run: 'never', fields: ['tool_calls'], read: readToolBatch },
+  PermissionRequest: {
+    run: 'async',
+    fields: [...callFields, 'permission_suggestions'],
+    read: (p) => ({ type: 'permission-request', tool: readTool(p) }),
+  },
   PermissionDenied: {
     run: 'async',
+    fields: [...callFields, 'reason'],
     read: (p) => ({ type: 'permission-denied', tool: readTool(p), reason: p.preview('permission.reason', 'reason') }),
   },
   Notification: {
     run: 'async',
+    fields: ['message', 'title', 'notification_type'],
     read: (p) => ({
       type: 'notification',
       kind: p.text('notification_type') ?? 'unknown',
@@ -106,6 +147,7 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
   },
   Stop: {
     run: 'sync',
+    fields: endFields,
     read: (p) => ({
       type: 'turn-end',
       message: p.preview('response.preview', 'last_assistant_message'),
@@ -114,19 +156,32 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
   },
   StopFailure: {
     run: 'sync',
+    fields: ['error', 'error_details', 'last_assistant_message'],
     read: (p) => ({
       type: 'turn-failure',
       error: p.text('error') ?? 'unknown',
       message: p.preview('error.message', 'last_assistant_message'),
     }),
   },
-  SubagentStart: { run: 'async', read: () => ({ type: 'agent-start' }) },
+  SubagentStart: { run: 'async', fields: [], read: () => ({ type: 'agent-start' }) },
   SubagentStop: {
     run: 'async',
+    fields: [...endFields, 'agent_transcript_path'],
     read: (p) => ({ type: 'agent-end', message: p.preview('response.preview', 'last_assistant_message') }),
   },
   PostModelSwitch: {
     run: 'async',
+    fields: [
+      'from_model',
+      'to_model',
+      'requested_model',
+      'source',
+      'context_tokens',
+      'prompt_cache_warm',
+      'cache_ttl',
+      'estimated_cache_write_usd',
+      'pricing',
+    ],
     read: (p) => ({
       type: 'model-switch',
       from: p.text('from_model') ?? 'unknown',
@@ -134,11 +189,15 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
       source: p.text('source') ?? 'unknown',
     }),
   },
-  PreCompact: { run: 'never', read: (p) => readCompaction(p, 'before') },
-  PostCompact: { run: 'never', read: (p) => readCompaction(p, 'after') },
+  PreCompact: { run: 'never', fields: ['trigger', 'custom_instructions'], read: (p) => readCompaction(p, 'before') },
+  PostCompact: { run: 'never', fields: ['trigger', 'compact_summary'], read: (p) => readCompaction(p, 'after') },
   // The transcript has the whole message.
-  MessageDisplay: { run: 'never', read: () => ({ type: 'silent' }) },
-  Setup: { run: 'never', read: () => ({ type: 'silent' }) },
+  MessageDisplay: {
+    run: 'never',
+    fields: ['turn_id', 'message_id', 'index', 'final', 'delta'],
+    read: () => ({ type: 'silent' }),
+  },
+  Setup: { run: 'never', fields: ['trigger'], read: () => ({ type: 'silent' }) },
 }
 
 /** The JSON text of a hook's stdin as an event, or the reason why it is none. Everything in it is masked, content is cut. */
@@ -162,8 +221,21 @@ export function parseHookPayload(json: string, keeper: Keeper): HookEvent | { re
     ...payload.optional('agentId', 'agent_id'),
     ...payload.optional('agentType', 'agent_type'),
     ...(effort === undefined ? {} : { effort }),
+    ...(entry === undefined ? {} : unknownOf(value, entry.fields, keeper)),
     detail: entry?.read(payload) ?? { type: 'other', fields: keeper.summarize('hook.fields', ownFields(value)) },
   }
+}
+
+/** A newer Claude Code may say more than we understand. */
+function unknownOf(
+  payload: Readonly<Record<string, unknown>>,
+  fields: readonly string[],
+  keeper: Keeper,
+): Pick<HookEvent, 'unknown'> {
+  const names = Object.keys(payload).filter((name) => !commonFields.includes(name) && !fields.includes(name))
+  if (names.length === 0) return {}
+  const own = Object.fromEntries(names.map((name) => [name, payload[name]]))
+  return { unknown: { names: names.map(keeper.mask), fields: keeper.summarize('hook.fields', own) } }
 }
 
 function readCompaction(p: Payload, phase: 'before' | 'after'): HookDetail {
@@ -237,51 +309,5 @@ function parseJson(json: string): unknown {
     return JSON.parse(json)
   } catch {
     return undefined
-  }
-}
-
-/** Typed access to a foreign object: a field of another type counts as absent. */
-class Payload {
-  constructor(
-    readonly value: Readonly<Record<string, unknown>>,
-    readonly keeper: Keeper,
-  ) {}
-
-  /** Not to be kept. */
-  raw(key: string): string | undefined {
-    const field = this.value[key]
-    return typeof field === 'string' ? field : undefined
-  }
-
-  /** A name, an id or a word of Claude Code's; masked all the same, for it could be anything. */
-  text(key: string): string | undefined {
-    const field = this.raw(key)
-    return field === undefined ? undefined : this.keeper.mask(field)
-  }
-
-  preview(attribute: AttributeName, key: string): Preview {
-    return this.keeper.preview(attribute, this.raw(key) ?? '')
-  }
-
-  list(key: string): readonly unknown[] {
-    const field = this.value[key]
-    return Array.isArray(field) ? field : []
-  }
-
-  optional<K extends string>(as: K, key: string): { readonly [P in K]?: string } {
-    const field = this.text(key)
-    return (field === undefined || field === '' ? {} : { [as]: field }) as { readonly [P in K]?: string }
-  }
-
-  optionalPath<K extends string>(as: K, key: string): { readonly [P in K]?: string } {
-    const field = this.raw(key)
-    return (field === undefined || field === '' ? {} : { [as]: this.keeper.maskPath(field) }) as {
-      readonly [P in K]?: string
-    }
-  }
-
-  optionalNumber<K extends string>(as: K, key: string): { readonly [P in K]?: number } {
-    const field = this.value[key]
-    return (typeof field === 'number' ? { [as]: field } : {}) as { readonly [P in K]?: number }
   }
 }

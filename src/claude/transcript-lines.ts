@@ -39,12 +39,14 @@ export class LineParser {
     // A failed attempt and a block of the same message do not begin a request.
     const begins = line.type !== 'assistant' && line.subtype !== 'api_error'
     if (!isOld && begins) this.lastUnixMicro = timeUnixMicro
-    return details.map((detail) => ({
+    const kept = this.keeper.takeTally()
+    return details.map((detail, index) => ({
       timeUnixMicro,
       ...(this.promptId === undefined ? {} : { promptId: this.promptId }),
       ...(this.version === undefined ? {} : { claudeVersion: this.version }),
       offset,
       detail,
+      ...(index > 0 || kept === undefined ? {} : { kept }),
     }))
   }
 

@@ -7,7 +7,7 @@
  * a resumed session appends to its file, a forked one begins with a copy of the other's lines.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper, Tally } from '../telemetry/content.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { ToolCall, ToolResponse } from './tool-call.ts'
 import { LineParser, parseLine, readCost } from './transcript-lines.ts'
@@ -94,6 +94,8 @@ export interface TranscriptFact {
   /** Bytes of the file up to the end of this line. */
   readonly offset: number
   readonly detail: TranscriptDetail
+  /** What was cut and masked in the line; with the first of its facts. */
+  readonly kept?: Tally
 }
 
 export interface TranscriptOptions {

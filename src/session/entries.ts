@@ -4,6 +4,7 @@
  */
 import type { HookEvent } from '../claude/events.ts'
 import type { CostState, TranscriptDetail } from '../claude/transcript.ts'
+import type { Tally } from '../telemetry/content.ts'
 import type { Attributes, SpanRef } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 
@@ -39,6 +40,8 @@ export interface HookEntry {
   /** Hash of the payload, by which a hook that is registered twice is known. */
   readonly key?: string
   readonly event: HookEvent
+  /** What was cut and masked in it. */
+  readonly kept?: Tally
   /** What was looked up when it was taken; one line with it, so that no crash can part them. */
   readonly found?: readonly (PreviousEntry | RepositoryEntry)[]
 }
@@ -53,6 +56,8 @@ export interface TranscriptEntry {
   readonly promptId?: string
   readonly claudeVersion?: string
   readonly detail: TranscriptDetail
+  /** What was cut and masked in the line; with the first of its facts. */
+  readonly kept?: Tally
 }
 
 /** `subagents/agent-<id>.meta.json`. */

@@ -265,7 +265,9 @@ class RunPump implements Pump {
     const event = parseHookPayload(payload, this.keeper)
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
-    const entry: HookEntry = { k: 'hook', ...stamp, ...(isTrace ? { traceparent } : {}), key, event }
+    const kept = this.keeper.takeTally()
+    const more = { ...(isTrace ? { traceparent } : {}), ...(kept === undefined ? {} : { kept }) }
+    const entry: HookEntry = { k: 'hook', ...stamp, ...more, key, event }
     const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
     this.followSession(entry)
     return [found.length === 0 ? entry : { ...entry, found }]

@@ -11,6 +11,7 @@ import { createEmitter, type Emitter, usageAttributes } from './emitter.ts'
 import type { AgentEntry, ExitEntry, HookEntry, PreviousEntry, TranscriptEntry } from './entries.ts'
 import { type Invocation, mainAgent } from './invocations.ts'
 import { ModelCalls } from './model-calls.ts'
+import { Ourselves } from './ourselves.ts'
 import { ToolCalls } from './tool-calls.ts'
 import { promptAttributes, Turns } from './turns.ts'
 
@@ -42,6 +43,7 @@ export class Session {
   private readonly models: ModelCalls
   private readonly turns: Turns
   private readonly agents: Agents
+  private readonly ourselves: Ourselves
   private readonly links: SpanLink[] = []
   private previousId: string | undefined
   private endReason: string | undefined
@@ -69,6 +71,7 @@ export class Session {
     this.tools = new ToolCalls(this.emitter)
     this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
     this.turns = new Turns(this.emitter, ref, this.tools, this.models)
+    this.ourselves = new Ourselves(this.emitter, ref)
     this.agents = new Agents(this.emitter, this.tools, this.models, this.turns)
     if (cleared !== undefined) this.linkTo(cleared.start.id, cleared.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
@@ -76,15 +79,14 @@ export class Session {
     this.emitter.metric('claude.sessions_total', at, 1, { source })
   }
 
-  onHook({ at, event, tookMicro }: HookEntry): void {
+  onHook(entry: HookEntry): void {
+    const { at, event } = entry
     this.touch(at)
     const { detail, agentId, agentType, promptId, permissionMode, effort } = event
     if (permissionMode !== undefined) this.turns.permissionMode = permissionMode
     if (event.cwd !== undefined) this.cwd = event.cwd
     if (effort !== undefined) this.turns.onEffort(effort, promptId)
-    if (tookMicro !== undefined) {
-      this.emitter.metric('claude_otel.hook.duration', at, tookMicro / 1000, { 'hook.event': event.name })
-    }
+    this.ourselves.onHook(entry)
     switch (detail.type) {
       case 'session-start':
       case 'silent':
@@ -119,7 +121,8 @@ export class Session {
     }
   }
 
-  onLine({ at, agent, promptId, claudeVersion, detail }: TranscriptEntry): void {
+  onLine({ at, agent, promptId, claudeVersion, detail, kept }: TranscriptEntry): void {
+    this.ourselves.onKept(kept, at)
     if (claudeVersion !== undefined) this.claudeVersion = claudeVersion
     if (detail.type !== 'cost' && detail.type !== 'copied') this.touch(at)
     switch (detail.type) {

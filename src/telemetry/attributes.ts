@@ -126,8 +126,9 @@ export const attributes = {
   'model.from': 'The model before.',
   'model.to': 'The model after.',
   'model.source': 'What switched it.',
-  'hook.event': 'Name of an event that we do not know.',
-  'hook.fields': 'Its fields; masked and cut.',
+  'hook.event': 'Name of a hook event.',
+  'hook.field': 'Name of a field that we do not know.',
+  'hook.fields': 'Fields that we do not know; masked and cut.',
   'hook.reason': 'Why a hook’s record could not be read.',
   'hook.bytes': 'Size of that record.',
 
@@ -135,6 +136,7 @@ export const attributes = {
   'token.kind': 'input, output, cache_read or cache_creation.',
   source: 'Where a session came from.',
   outcome: 'How a turn ended.',
+  'secret.kind': 'What kind of secret was masked.',
 } as const
 
 type OpenName = `tool.input.${string}` | `tool.response.${string}`
@@ -210,7 +212,7 @@ export const logEvents = {
   'claude.compaction': 'The context was compacted.',
   'claude.model_switch': 'Another model answers from here on.',
   'claude.api_error': 'A model request failed; retried or not.',
-  'claude.hook.event': 'A hook event that we do not know.',
+  'claude.hook.event': 'A hook event that we do not know, or fields of one that we do know.',
   'claude_otel.hook.error': 'A hook’s record could not be read.',
 } as const
 

@@ -76,8 +76,8 @@ export interface Keeper {
   /** As `mask`; where that changes it, this process can have the path itself from `pathOf`. */
   maskPath(path: string): string
   pathOf(masked: string): string
-  /** What was done since the last call. */
-  takeTally(): Tally
+  /** What was done since the last call; undefined where that was nothing. */
+  takeTally(): Tally | undefined
 }
 
 /** No name or path is longer; what is, is something else. */
@@ -122,7 +122,8 @@ export function createKeeper({
     },
     pathOf: (shown) => paths.get(shown) ?? shown,
     takeTally() {
-      const tally = { cut, masked }
+      const isNothing = cut === 0 && Object.keys(masked).length === 0
+      const tally = isNothing ? undefined : { cut, masked }
       cut = 0
       masked = {}
       return tally

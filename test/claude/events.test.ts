@@ -342,3 +342,25 @@ describe('the recorded payloads', () => {
     }
   })
 })
+
+describe('fields that we do not know', () => {
+  test('stand beside what we do know, masked and cut', () => {
+    const token = `ghp_${'a1B2'.repeat(9)}`
+    const payload = { session_id: 's', hook_event_name: 'Stop', novelty: { token }, [`key ${token}`]: 1 }
+    const event = parseHookPayload(JSON.stringify(payload), keeperOf(100))
+    expect(event).toMatchObject({ unknown: { names: ['novelty', 'key [REDACTED:github-token]'] } })
+    expect(JSON.stringify(event)).not.toContain('a1B2')
+  })
+
+  test('are none in any event that was recorded', () => {
+    const fixtures = join(import.meta.dir, '../fixtures/hooks')
+    for (const name of readdirSync(fixtures)) {
+      for (const line of readFileSync(join(fixtures, name, 'hooks.jsonl'), 'utf8')
+        .trim()
+        .split('\n')) {
+        const event = parseHookPayload(JSON.stringify(JSON.parse(line).payload), keeperOf(100))
+        expect([line, 'unknown' in event]).toEqual([line, false])
+      }
+    }
+  })
+})

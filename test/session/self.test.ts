@@ -70,3 +70,51 @@ test('a hook that came twice and a record that cannot be read are counted, befor
   expect(told.sum('claude_otel.hooks_duplicate_total')).toBe(1)
   expect(told.log('claude_otel.hook.error')).toHaveLength(1)
 })
+
+describe('what a newer Claude Code says', () => {
+  const unknown = 'claude_otel.unknown_total'
+
+  test('is a log record and a count where we do not know the event', () => {
+    const told = new Story().start().hook('SomethingNew', { detail: 'words' }).end().exit().tell()
+    expect(told.sum(unknown, { 'hook.event': 'SomethingNew' })).toBe(1)
+    expect(told.log('claude.hook.event')).toHaveLength(1)
+  })
+
+  test('is counted each time, and told once, where we know the event and not the field', () => {
+    const story = new Story().start().prompt('p')
+    for (const id of ['a', 'b'])
+      story
+        .pre(id, { novelty: { deep: id }, second: 1 })
+        .post(id)
+        .result(id)
+    const told = story.stop().end().exit().tell()
+    expect(told.sum(unknown)).toBe(4)
+    expect(told.sum(unknown, { 'hook.event': 'PreToolUse', 'hook.field': 'novelty' })).toBe(2)
+    const [record, more] = told.log('claude.hook.event')
+    expect(record?.attributes).toMatchObject({ 'hook.event': 'PreToolUse', 'hook.field': 'novelty,second' })
+    expect(String(record?.attributes['hook.fields'])).toContain('deep')
+    expect(more).toBeUndefined()
+  })
+
+  test('is nothing in the events that were recorded', () => {
+    const told = new Story().start().prompt('p').pre('a').post('a').stop().end().exit().tell()
+    expect(told.sum(unknown)).toBe(0)
+  })
+})
+
+test('texts that were cut and secrets that were masked are counted, from hooks and from transcript lines', () => {
+  const story = new Story().start()
+  const [, start] = story.entries
+  if (start?.k !== 'hook') throw new Error('the story does not begin with a hook')
+  story.entry({ ...start, from: 'again', kept: { cut: 2, masked: { jwt: 1 } } }).message('m')
+  const line = story.entries.at(-1)
+  if (line?.k !== 'line') throw new Error('the story does not end with a line')
+  const told = story
+    .entry({ ...line, kept: { cut: 1, masked: { jwt: 2, 'aws-key': 1 } } })
+    .end()
+    .exit()
+    .tell()
+  expect(told.sum('claude_otel.texts_cut_total')).toBe(3)
+  expect(told.sum('claude_otel.secrets_masked_total', { 'secret.kind': 'jwt' })).toBe(3)
+  expect(told.sum('claude_otel.secrets_masked_total')).toBe(4)
+})
