@@ -24,6 +24,7 @@ const TASKS = {
   'test:unit': [['scripts/test.ts', 'unit']],
   'test:e2e': [['scripts/test.ts', 'e2e']],
   'test:privacy': [['scripts/test.ts', 'privacy']],
+  'test:health': [['scripts/test.ts', 'health']],
   'test:collector': [['scripts/test.ts', 'collector']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }

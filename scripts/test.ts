@@ -29,12 +29,13 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(e2e|collector|privacy)\//,
+    except: /^test\/(e2e|collector|privacy|health)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
   e2e: { files: 'test/e2e/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   privacy: { files: 'test/privacy/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
+  health: { files: 'test/health/**/*.test.ts', needsBinary: true, timeoutMs: 60_000 },
   collector: {
     files: 'test/collector/**/*.test.ts',
     needsBinary: true,

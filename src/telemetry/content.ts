@@ -97,6 +97,11 @@ export function createKeeper({
     redactor.redact(text, (kind) => {
       masked[kind] = (masked[kind] ?? 0) + 1
     })
+  const hide = (placeholder: string) => (): string => {
+    masked.secret = (masked.secret ?? 0) + 1
+    return placeholder
+  }
+  const { namedSecret } = redactor
   const count = <T extends { readonly truncated: boolean }>(kept: T): T => {
     if (kept.truncated) cut += 1
     return kept
@@ -109,7 +114,7 @@ export function createKeeper({
       count(
         summarize(value, {
           mask: redact,
-          namedSecret: redactor.namedSecret,
+          hideSecret: namedSecret === undefined ? undefined : hide(namedSecret),
           textChars: limitOf(rule, summaryNames[kind]),
           fieldChars: (field) => limitOf(rule, kind === 'hook.fields' ? kind : `${kind}.${field}`),
         }),

@@ -14,8 +14,8 @@ export interface Summary {
 
 export interface SummaryRule {
   mask(text: string): string
-  /** Stands for the value of a field whose name says that it is a secret; undefined: such values are kept. */
-  readonly namedSecret: string | undefined
+  /** What stands for the value of a field whose name says that it is a secret; without it such values are kept. */
+  readonly hideSecret: (() => string) | undefined
   readonly textChars: number
   fieldChars(field: string): number
 }
@@ -47,8 +47,8 @@ export function summarize(value: unknown, rule: SummaryRule): Summary {
     const field = record[name]
     if (field === null || field === undefined) continue
     const key = createPreview(name, maxNameChars, rule.mask).text
-    const isSecret = rule.namedSecret !== undefined && isSecretField(record, name, field)
-    const kept = keepField(isSecret ? rule.namedSecret : field, rule.fieldChars(key), rule)
+    const secret = isSecretField(record, name, field) ? rule.hideSecret?.() : undefined
+    const kept = keepField(secret ?? field, rule.fieldChars(key), rule)
     truncated ||= kept.truncated
     if (kept.value !== '' || field === '') fields[key] = kept.value
   }
@@ -102,8 +102,8 @@ function toJson(value: unknown, maxChars: number, rule: SummaryRule): string {
     const record = each as Readonly<Record<string, unknown>>
     const pairs = copyWhile(Object.keys(record), (name): [string, unknown] => {
       const field = record[name]
-      const isSecret = rule.namedSecret !== undefined && isSecretField(record, name, field)
-      return [copyText(name), isSecret ? rule.namedSecret : copy(field, depth + 1)]
+      const secret = isSecretField(record, name, field) ? rule.hideSecret?.() : undefined
+      return [copyText(name), secret ?? copy(field, depth + 1)]
     })
     return Object.fromEntries(pairs)
   }

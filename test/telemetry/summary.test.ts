@@ -5,7 +5,12 @@ import { isRecord, summarize as summarizeBy } from '../../src/telemetry/summary.
 
 const { redact, namedSecret } = createRedactor(defaultRedaction)
 const summarize = (value: unknown, maxChars: number) =>
-  summarizeBy(value, { mask: (text) => redact(text), namedSecret, textChars: maxChars, fieldChars: () => maxChars })
+  summarizeBy(value, {
+    mask: (text) => redact(text),
+    hideSecret: () => namedSecret ?? '',
+    textChars: maxChars,
+    fieldChars: () => maxChars,
+  })
 
 describe('a summary', () => {
   test('says the field that says most, in the order of telling', () => {
