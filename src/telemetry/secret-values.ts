@@ -18,26 +18,27 @@ const pointsElsewhere =
   /(?:_|-)(?:file|path|dir|url|uri|name|id|type|length|size|count|ttl|expiry)["'\\]{0,3}\s{0,4}[:=]/i
 
 /** `name = value`, as code, settings, JSON and queries write it; `before` is everything up to the value. */
-export function isSecretAssignment(value: string, before: string): boolean {
-  if (notSecret.test(value) || pointsElsewhere.test(before) || /^\W+$/.test(value)) return false
+export function isSecretAssignment(value: string, before: string, after: string): boolean {
+  if (/^0x[0-9a-f]+$/i.test(value) || notSecret.test(value) || pointsElsewhere.test(before) || /^\W+$/.test(value))
+    return false
   if (/\s(?:is|was)\s["']?$/.test(before)) {
     return looksRandom(value) || (/\d/.test(value) && /[a-z]/i.test(value))
   }
   if (/["']$/.test(before)) return passwordName.test(before) || !/\s\S*\s/.test(value)
   if (/^[A-Z_$][\w$]*$/i.test(value) || /^[a-z_$][\w$]*(?:[.?!]+[a-z_$][\w$]*)+[?!]?$/i.test(value)) {
-    return isBareWordSecret(value, before)
+    return isBareWordSecret(value, before, after)
   }
   return !/^[/~.]/.test(value) && !/^(?:\w+[:=])?\/\//.test(value)
 }
 
 /** A word, or words with dots between: in code that is a variable. */
-function isBareWordSecret(value: string, before: string): boolean {
+function isBareWordSecret(value: string, before: string, after: string): boolean {
   if (looksRandom(value)) return true
   const isSetting = /^[^a-z]+=$/.test(before) || /(?:^|[\s?&;])[\w.-]*=$/.test(before)
   const hasDigits = /[a-z]\d|\d[a-z]/i.test(value)
   if (value.includes('.') && !hasDigits) return isSetting && passwordName.test(before)
   if (passwordName.test(before))
-    return (isSetting || hasDigits || /[a-z]\s*: $/i.test(before)) && !isNameOfSecret(value)
+    return (isSetting || hasDigits || (/[a-z]\s*: $/i.test(before) && !/^[;,)]/.test(after))) && !isNameOfSecret(value)
   return hasDigits && (isSetting || value.length >= 16) && !isNameOfSecret(value)
 }
 

@@ -1,0 +1,174 @@
+/** The places that a secret can stand in where nobody looks for one: ids, names, the words of others. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createTranscriptReader, readCostAt } from '../../src/claude/transcript.ts'
+import { configForRun, resolveSettings } from '../../src/commands/settings.ts'
+import { capturedContent, resolveConfig } from '../../src/config/config.ts'
+import { createRunEntry } from '../../src/session/begin.ts'
+import { startPump } from '../../src/session/pump.ts'
+import { claimRun, createRunFolder } from '../../src/session/run.ts'
+import { Transcripts } from '../../src/session/transcripts.ts'
+import { createKeeper } from '../../src/telemetry/content.ts'
+import { createRedactor } from '../../src/telemetry/redact.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'claude-otel-places-'))
+afterAll(() => rmSync(root, { recursive: true }))
+
+const token = `ghp_${'Ab1'.repeat(12)}`
+const half = 'Ab1Ab1Ab1Ab1'
+const timestamp = '2026-11-21T10:00:00.000Z'
+const start = Date.parse(timestamp) * 1000
+
+/** Every text of it becomes the token, but those that say what a line is. */
+function poison(line: Readonly<Record<string, unknown>>): string {
+  const keep = ['type', 'subtype', 'timestamp']
+  return JSON.stringify(line, (key, value) => (typeof value === 'string' && !keep.includes(key) ? token : value))
+}
+
+const usage = { input_tokens: 1, output_tokens: 1, speed: '' }
+const models = { [token]: { inputTokens: 1, costUSD: 1 } }
+const lines = [
+  { type: 'user', promptId: '', version: '', message: { content: 'words' } },
+  {
+    type: 'assistant',
+    requestId: '',
+    requestedModel: '',
+    effort: '',
+    message: { id: '', model: '', stop_reason: '', usage, content: [{ type: 'text', text: '' }] },
+  },
+  {
+    type: 'assistant',
+    message: { id: '', model: '', content: [{ type: 'tool_use', id: '', name: '', input: { x: '' } }] },
+  },
+  { type: 'assistant', isApiErrorMessage: true, error: '', message: { content: [{ type: 'text', text: '' }] } },
+  { type: 'assistant', isApiErrorMessage: true, apiErrorType: '', message: { content: '' } },
+  {
+    type: 'user',
+    toolDenialKind: '',
+    message: { content: [{ type: 'tool_result', tool_use_id: '', is_error: true, content: '' }] },
+  },
+  {
+    type: 'user',
+    toolUseResult: { stdout: '' },
+    message: { content: [{ type: 'tool_result', tool_use_id: '', content: '' }] },
+  },
+  { type: 'system', subtype: 'api_error', error: { formatted: '' } },
+  { type: 'system', subtype: 'compact_boundary', compactMetadata: { trigger: '', preTokens: 1, durationMs: 1 } },
+  { type: 'attachment', attachment: { type: 'model', identity: { modelId: '' } } },
+  { type: 'cost-state', totalCostUSD: 1, modelUsage: models },
+].map((line) => poison({ timestamp, ...line }))
+
+describe('a transcript', () => {
+  const path = join(root, 'transcript.jsonl')
+  writeFileSync(
+    path,
+    `${lines.join('\n')}\n${JSON.stringify({ type: 'user', sessionId: 'x', requestSessionId: token })}\n`,
+  )
+
+  test('lets no secret out of any of its fields', () => {
+    const keeper = createKeeper({})
+    const facts = createTranscriptReader({ path, sinceUnixMicro: start, keeper }).read()
+    const types = new Set(facts.map(({ detail }) => detail.type))
+    const expected = [
+      'prompt',
+      'message',
+      'api-failure',
+      'tool-result',
+      'api-retry',
+      'compaction',
+      'cost',
+      'copied',
+    ] as const
+    for (const type of expected) expect(types).toContain(type)
+    expect(JSON.stringify([facts, readCostAt(path, start, keeper)])).not.toContain(half)
+  })
+
+  test('nor of its name, of its agents, or of what is told of them', () => {
+    const folder = join(root, `of ${token}`)
+    const subagents = join(folder, 's1/subagents')
+    mkdirSync(subagents, { recursive: true })
+    writeFileSync(join(folder, 's1.jsonl'), `${lines.join('\n')}\n`)
+    writeFileSync(join(subagents, `agent-${token}.jsonl`), `${lines.join('\n')}\n`)
+    writeFileSync(
+      join(subagents, `agent-${token}.meta.json`),
+      poison({ agentType: '', toolUseId: '', description: '' }),
+    )
+    const open = () => new Transcripts({ keeper: createKeeper({}), sessions: join(root, 'sessions') })
+    const first = open()
+    first.follow('s1', join(folder, 's1.jsonl'), start)
+    const entries = first.read()
+    expect(entries.map(({ k }) => k)).toContain('agent')
+    expect(JSON.stringify(entries)).not.toContain(half)
+
+    // What is known by its masked name is not told again.
+    const again = open()
+    for (const entry of entries) again.know(entry)
+    again.follow('s1', join(folder, 's1.jsonl'), start)
+    expect(again.read()).toEqual([])
+  })
+})
+
+describe('a run', () => {
+  test('masks its resource', () => {
+    const env = { OTEL_RESOURCE_ATTRIBUTES: `team=a,deployed.by=${token}` }
+    const { resource } = createRunEntry(resolveConfig({ env }).config, 'run', start)
+    expect(resource).toMatchObject({ team: 'a', 'deployed.by': '[REDACTED:github-token]' })
+  })
+
+  test('masks what a collector says of it, in its log and in its report', async () => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: () => new Response(`no ${token}`, { status: 400 }),
+    })
+    const home = mkdtempSync(join(root, 'home-'))
+    const { config } = resolveConfig({
+      env: {
+        CLAUDE_OTEL_HOME: home,
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url.origin,
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      },
+    })
+    const folder = createRunFolder(join(home, 'runs/1'))
+    claimRun(folder)
+    const payload = JSON.stringify({ session_id: 's', hook_event_name: 'SessionStart', source: 'startup', cwd: '/' })
+    // A file that is not ours, with a secret in its name, and one of a hook.
+    writeFileSync(join(folder.spool, `1-${token}`), 'x')
+    writeFileSync(
+      join(folder.spool, '2-2'),
+      `${JSON.stringify({ v: 1, t: 2, pid: 9_000_001, n: payload.length })}\n${payload}\n`,
+    )
+    const logged: string[] = []
+    const paths = { sessions: join(home, 'sessions'), reports: join(home, 'reports.jsonl') }
+    const entry = createRunEntry(config, 'run', start)
+    const pump = startPump({ folder, paths, config, entry, log: (line) => logged.push(line) })
+    const report = await pump.close(() => [{ pid: 9_000_001, code: 0 }], AbortSignal.timeout(10_000))
+    expect(JSON.stringify(report)).toContain('no [REDACTED:github-token]')
+    const texts = [JSON.stringify(report), logged.join('\n'), readFileSync(paths.reports, 'utf8')]
+    for (const text of texts) expect(text).not.toContain(half)
+  })
+
+  test('that is taken over keeps to the rules that it was started with, and to stricter ones of now', async () => {
+    const now = await resolveSettings(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4317',
+        CLAUDE_OTEL_CONTENT: 'all',
+        CLAUDE_OTEL_REDACT_OFF: 'jwt,secret',
+        CLAUDE_OTEL_REDACT_PATTERNS: 'NOW',
+      },
+      {},
+    )
+    const env = {
+      CLAUDE_OTEL_CONTENT: 'prompt.preview',
+      CLAUDE_OTEL_REDACT_PATTERNS: 'THEN',
+      CLAUDE_OTEL_REDACT_OFF: 'jwt',
+    }
+    const entry = createRunEntry(now.config, 'run', start)
+    const config = await configForRun(now, { entry, env, flags: {} })
+    expect(capturedContent(config).whole).toEqual(['prompt.preview'])
+    expect(config.redaction.off).toEqual(['jwt'])
+    expect(createRedactor(config.redaction).redact('NOW THEN')).toBe('[REDACTED:custom] [REDACTED:custom]')
+  })
+})
