@@ -1,6 +1,6 @@
 /** What one large tool output costs: from the payload's bytes, as they lie in the spool, to what is kept of them. */
 import { parseHookPayload } from '../src/claude/events.ts'
-import { createKeeper } from '../src/telemetry/content.ts'
+import { createKeeper } from '../src/telemetry/keeper.ts'
 
 /** Text with line breaks, quotes and a secret here and there, plain or with letters beyond Latin-1. */
 const lines = {

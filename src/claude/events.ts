@@ -2,7 +2,7 @@
  * Claude Code's hook payloads: which events we register for and what we read of each. The only place that knows their
  * shape. What is read is already masked and cut, so that it may be written to disk. Source: Claude Code 2.1.329, observed.
  */
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper } from '../telemetry/keeper.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import { isRecord, type Summary } from '../telemetry/summary.ts'
 import { Payload } from './payload.ts'

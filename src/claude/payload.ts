@@ -1,6 +1,6 @@
 /** Typed access to an object of Claude Code's: a field of another type counts as absent. What is read is masked, content is cut. */
 import type { AttributeName } from '../telemetry/attributes.ts'
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper } from '../telemetry/keeper.ts'
 import type { Preview } from '../telemetry/preview.ts'
 
 export class Payload {

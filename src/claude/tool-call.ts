@@ -1,5 +1,5 @@
 /** A tool call as hooks and transcripts name it: what was called, and of its input what may be kept. */
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord, type Summary } from '../telemetry/summary.ts'
 
 export interface ToolCall {

@@ -2,7 +2,7 @@
  * What the lines of a transcript say. A line's meaning takes from those before it: the prompt that it belongs to, the model, the
  * time since which a request can have run.
  */
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
 import type { CostState, TranscriptDetail, TranscriptFact, TranscriptOptions, Usage } from './transcript.ts'

@@ -7,7 +7,7 @@
  * a resumed session appends to its file, a forked one begins with a copy of the other's lines.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import type { Keeper, Tally } from '../telemetry/content.ts'
+import type { Keeper, Tally } from '../telemetry/keeper.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { ToolCall, ToolResponse } from './tool-call.ts'
 import { LineParser, parseLine, readCost } from './transcript-lines.ts'

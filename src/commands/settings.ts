@@ -4,7 +4,6 @@ import { type Config, capturedContent, type Environment, type Resolution, resolv
 import { isSet } from '../config/values.ts'
 import type { RunContext } from '../session/run.ts'
 import { type ContentRule, narrowerRule } from '../telemetry/content.ts'
-import { stricterRules } from '../telemetry/redact.ts'
 
 export type Flags = Readonly<Record<string, string | true>>
 
@@ -13,9 +12,10 @@ export async function resolveSettings(env: Environment, flags: Flags): Promise<R
   const file =
     path !== undefined && isThere(path) ? (await import('../config/file.ts')).readConfigFile(path) : undefined
   const sources = { env, flags, file, fileExists: isThere }
-  if (!isSet('redact.patterns', sources)) return resolveConfig(sources)
+  if (!isSet('redact.patterns', sources) && !isSet('redact.off', sources)) return resolveConfig(sources)
   const { compilePattern } = await import('../telemetry/user-patterns.ts')
-  return resolveConfig({ ...sources, compilePattern })
+  const { detectorNames: kinds } = await import('../telemetry/detectors.ts')
+  return resolveConfig({ ...sources, masking: { compilePattern, kinds } })
 }
 
 /**
@@ -26,11 +26,12 @@ export async function configForRun(now: Resolution, context: RunContext | undefi
   const isTold = now.settings.some(({ key, origin }) => isDestination(key) && origin !== 'default')
   if (context === undefined) return now.config
   const { config } = await resolveSettings({ ...context.env }, context.flags)
-  return isTold ? withinRules(now.config, config) : config
+  return isTold ? await withinRules(now.config, config) : config
 }
 
 /** Destinations of now, and of privacy what either of the two asks for. */
-function withinRules(now: Config, then: Config): Config {
+async function withinRules(now: Config, then: Config): Promise<Config> {
+  const { stricterRules } = await import('../telemetry/redact.ts')
   const kept = capturedContent(then)
   const narrow = (rule: ContentRule): ContentRule => narrowerRule(rule, kept)
   const signals = Object.entries(now.signals).map(([type, { destinations, batch }]) => {

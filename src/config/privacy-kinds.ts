@@ -21,6 +21,17 @@ export function contentNames(): Kind<readonly string[]> {
   }
 }
 
+/** Words with commas between, or a list. Which there are is seen in privacy.ts. */
+export function words(): Kind<readonly string[]> {
+  return {
+    read: (raw) => {
+      const all = (Array.isArray(raw) ? raw : String(raw).split(',')).map((word) => String(word).trim().toLowerCase())
+      return { value: [...new Set(all.filter((word) => word !== ''))] }
+    },
+    show: (value) => value.join(','),
+  }
+}
+
 /** One text as it is, or a list of texts; in the environment a list is JSON. Shown by their number alone. */
 export function texts(): Kind<readonly string[]> {
   return {

@@ -3,10 +3,9 @@
  * default. Environment, flags, the user's file, validation, `--config` and the README's table all follow from here.
  */
 
-import { detectorNames } from '../telemetry/detectors.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { choice, entries, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
-import { contentNames, patterns, texts } from './privacy-kinds.ts'
+import { contentNames, patterns, texts, words } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
   readonly kind: Kind<T>
@@ -184,7 +183,7 @@ export const settings = {
     description: 'texts that are never masked: one, or a JSON list',
   },
   'redact.off': {
-    kind: list(['all', ...detectorNames]),
+    kind: words(),
     fallback: [],
     env: ['CLAUDE_OTEL_REDACT_OFF'],
     description: 'kinds of secrets that are not masked (see Privacy), or all',

@@ -32,8 +32,8 @@ export interface ConfigSources {
   readonly file?: UserFile | undefined
   /** Tells whether a certificate file is there; unchecked when absent. */
   readonly fileExists?: (path: string) => boolean
-  /** Compiles a user's pattern or throws an Error that says why not; without it every pattern is a problem. */
-  readonly compilePattern?: ((name: string, pattern: string) => UserPattern) | undefined
+  /** What is needed to follow rules of masking, which few users have; without it every such rule is a problem. */
+  readonly masking?: Masking | undefined
 }
 
 export interface ResolvedSetting {
@@ -43,6 +43,13 @@ export interface ResolvedSetting {
   /** `OTEL_SERVICE_NAME`, `--otel-endpoint`, `<path> (export.endpoint)` or `default`. */
   readonly origin: string
   readonly description: string
+}
+
+export interface Masking {
+  /** Throws an Error that says why not. */
+  compilePattern(name: string, pattern: string): UserPattern
+  /** The kinds of secrets that are masked by default. */
+  readonly kinds: readonly string[]
 }
 
 /** The stronger the source the higher; within one strength a signal's own setting beats the general one. */

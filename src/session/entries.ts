@@ -4,7 +4,7 @@
  */
 import type { HookEvent } from '../claude/events.ts'
 import type { CostState, TranscriptDetail } from '../claude/transcript.ts'
-import type { Tally } from '../telemetry/content.ts'
+import type { Tally } from '../telemetry/keeper.ts'
 import type { Attributes, SpanRef } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 

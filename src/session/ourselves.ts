@@ -1,6 +1,6 @@
 /** What a session's entries say of ourselves: how long hooks took, what was cut and masked, what a newer Claude Code says. */
 import type { HookEvent } from '../claude/events.ts'
-import type { Tally } from '../telemetry/content.ts'
+import type { Tally } from '../telemetry/keeper.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import type { HookEntry } from './entries.ts'

@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createTranscriptReader, readCostAt, type TranscriptReader } from '../claude/transcript.ts'
-import type { Keeper } from '../telemetry/content.ts'
+import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { AgentEntry, Entry, PreviousEntry, TranscriptEntry } from './entries.ts'
 import { readJsonFile, readSessionContext } from './run.ts'

@@ -34,7 +34,7 @@ const inDoubleQuotes = String.raw`[^"\\\r\n]*(?:\\.[^"\\\r\n]*){0,512}`
 const inSingleQuotes = String.raw`[^'\\\r\n]*(?:\\.[^'\\\r\n]*){0,512}`
 const inEscapedQuotes = String.raw`[^"\\\r\n]*(?:(?:\\{3,15}"|\\{1,15}[^"\\\r\n])[^"\\\r\n]*){0,512}`
 
-export const detectors = [
+export const detectors: readonly Detector[] = [
   {
     name: 'private-key',
     covers: 'private keys: PEM (also without its beginning or its end), OpenSSH, PGP, PuTTY',
@@ -439,9 +439,8 @@ export const detectors = [
       },
     ],
   },
-] as const satisfies readonly Detector[]
+]
 
-export type DetectorName = (typeof detectors)[number]['name']
 export const detectorNames = detectors.map(({ name }) => name)
 
 /** Not a variable, a placeholder or a format. */

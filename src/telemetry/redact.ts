@@ -2,7 +2,7 @@
  * Known secrets become `[REDACTED:kind]` before anything is written to disk or sent: those of the table in detectors.ts, and
  * what the user's own patterns find. No pattern is tried on a text that does not contain one of its markers.
  */
-import { type Detector, type DetectorName, detectors, type Find } from './detectors.ts'
+import { type Detector, detectors, type Find } from './detectors.ts'
 
 /** A pattern of the user's, compiled: calls `replace` for every match and gives the text with its answers. */
 export interface UserPattern {
@@ -14,7 +14,8 @@ export interface RedactionRules {
   readonly patterns: readonly UserPattern[]
   /** Literal texts: what stands wholly within one of them is never masked. */
   readonly allow: readonly string[]
-  readonly off: readonly (DetectorName | 'all')[]
+  /** Names of detectors that are not used, or `all`. */
+  readonly off: readonly string[]
 }
 
 export const defaultRedaction: RedactionRules = { patterns: [], allow: [], off: [] }

@@ -3,11 +3,16 @@ import { describe, expect, test } from 'bun:test'
 import { renderConfig } from '../../src/commands/config.ts'
 import { resolveSettings } from '../../src/commands/settings.ts'
 import { capturedContent, type Environment, resolveConfig } from '../../src/config/config.ts'
+import { detectorNames } from '../../src/telemetry/detectors.ts'
 import { createRedactor } from '../../src/telemetry/redact.ts'
 import { compilePattern } from '../../src/telemetry/user-patterns.ts'
 
 const resolve = (env: Environment, content: Readonly<Record<string, unknown>> = {}) =>
-  resolveConfig({ env, file: { path: '/home/dev/config.json', content, problems: [] }, compilePattern })
+  resolveConfig({
+    env,
+    file: { path: '/home/dev/config.json', content, problems: [] },
+    masking: { compilePattern, kinds: detectorNames },
+  })
 
 const told = (env: Environment, content: Readonly<Record<string, unknown>> = {}) =>
   resolve(env, content).problems.map(({ message, hint }) => `${message} | ${hint}`)
@@ -93,6 +98,7 @@ describe('masking', () => {
 
   test('without an engine at hand counts as wrong', () => {
     expect(resolveConfig({ env: { CLAUDE_OTEL_REDACT_PATTERNS: 'x' } }).problems).toHaveLength(1)
+    expect(resolveConfig({ env: { CLAUDE_OTEL_REDACT_OFF: 'jwt' } }).problems).toHaveLength(1)
   })
 
   test('has its engine loaded where there are patterns', async () => {

@@ -153,7 +153,7 @@ describe('of a session full of secrets', () => {
     } finally {
       await stage.close()
     }
-  }, 60_000)
+  }, 120_000)
 
   test('nothing lies about where it could not be delivered, and nothing comes out when it is', async () => {
     const stage = await openStage({ ...everything, OTEL_EXPORTER_OTLP_ENDPOINT: noCollector })
@@ -173,7 +173,7 @@ describe('of a session full of secrets', () => {
     } finally {
       await stage.close()
     }
-  }, 60_000)
+  }, 120_000)
 
   test('nothing comes out where nobody wrapped claude', async () => {
     const stage = await openStage({ CLAUDE_OTEL_CONTENT: 'all', CLAUDE_OTEL_DEBUG: '1' })
@@ -187,7 +187,7 @@ describe('of a session full of secrets', () => {
       claude.kill()
       await claude.exited
       const runs = join(stage.state, 'runs')
-      await until('the background pump to be done', () => readdirSync(runs).length === 0, { timeoutMs: 30_000 })
+      await until('the background pump to be done', () => readdirSync(runs).length === 0, { timeoutMs: 90_000 })
       const sent = exported(stage.sink)
       expect(sent.split('[REDACTED:').length).toBeGreaterThan(planted.length * 5)
       expectNoLeaks({ sent, ...readFolder(stage.state) })
@@ -195,7 +195,7 @@ describe('of a session full of secrets', () => {
       claude.kill()
       await stage.close()
     }
-  }, 60_000)
+  }, 120_000)
 })
 
 test('the real claude’s session with secrets in its prompt, tools, MCP server, folder and branch lets none out', async () => {
@@ -253,4 +253,4 @@ test('the real claude’s session with secrets in its prompt, tools, MCP server,
     await Promise.all([api.close(), sink.close()])
     await home.remove()
   }
-}, 60_000)
+}, 120_000)

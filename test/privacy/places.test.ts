@@ -10,7 +10,7 @@ import { createRunEntry } from '../../src/session/begin.ts'
 import { startPump } from '../../src/session/pump.ts'
 import { claimRun, createRunFolder } from '../../src/session/run.ts'
 import { Transcripts } from '../../src/session/transcripts.ts'
-import { createKeeper } from '../../src/telemetry/content.ts'
+import { createKeeper } from '../../src/telemetry/keeper.ts'
 import { createRedactor } from '../../src/telemetry/redact.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-places-'))

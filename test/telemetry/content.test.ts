@@ -1,18 +1,15 @@
-/** What a rule lets pass of content: when it is kept, and when it leaves. */
+/** What a rule lets pass of content, and what of a signal leaves to a destination. */
 import { describe, expect, test } from 'bun:test'
 import {
   applyContentRule,
   type ContentRule,
-  createKeeper,
   defaultContent,
   limitOf,
   narrowerRule,
   widestRule,
 } from '../../src/telemetry/content.ts'
-import { createRedactor } from '../../src/telemetry/redact.ts'
 import type { LogSignal, MetricSignal, SpanSignal } from '../../src/telemetry/signal.ts'
 
-const token = `ghp_${'Ab1'.repeat(12)}`
 const ref = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
 const previews = (previewLength: number): ContentRule => ({ ...defaultContent, previewLength })
 const whole = (...names: string[]): ContentRule => ({ previewLength: 5, whole: names, wholeLength: 1000 })
@@ -82,76 +79,6 @@ describe('of several rules', () => {
     expect(narrow).toEqual({ previewLength: 5, whole: ['tool.input.command'], wholeLength: 9 })
     expect(narrowerRule(whole('all'), whole('prompt.preview')).whole).toEqual(['prompt.preview'])
     expect(narrowerRule(whole('all'), none)).toEqual(none)
-  })
-})
-
-describe('a keeper', () => {
-  test('cuts previews, and keeps whole what is wanted whole, masked both times', () => {
-    const keeper = createKeeper({ rule: { previewLength: 10, whole: ['response.preview'], wholeLength: 100_000 } })
-    const words = `${'word '.repeat(2000)}${token} end`
-    expect(keeper.preview('prompt.preview', words)).toEqual({ text: 'word word ', bytes: 10_044, truncated: true })
-    const { text, truncated } = keeper.preview('response.preview', words)
-    expect(text.endsWith('word [REDACTED:github-token] end')).toBe(true)
-    expect(truncated).toBe(false)
-  })
-
-  test('keeps single fields of a tool whole', () => {
-    const keeper = createKeeper({ rule: whole('tool.input.command') })
-    const { fields, text } = keeper.summarize('tool.input', { command: 'echo one two three', other: 'one two three' })
-    expect(fields).toEqual({ command: 'echo one two three', other: 'one t' })
-    // The line that says most of it is a preview.
-    expect(text).toBe('echo ')
-  })
-
-  test('masks names of fields, texts deep inside, and values whose name says that they are secret', () => {
-    const keeper = createKeeper({ rule: whole('all') })
-    const summary = keeper.summarize('tool.input', {
-      env: [{ name: 'DB_PASSWORD', value: 'swordfish' }, { deep: { api_key: 12_345_678, [token]: [`x ${token}`] } }],
-      dbPassword: 'line one\nline "two"',
-    })
-    const json = JSON.stringify(summary)
-    for (const secret of ['Ab1Ab1', 'swordfish', '12345678', 'line']) expect(json).not.toContain(secret)
-    expect(summary.fields.env).toBe(
-      '[{"name":"DB_PASSWORD","value":"[REDACTED:secret]"},{"deep":{"api_key":"[REDACTED:secret]","[REDACTED:github-token]":["x [REDACTED:github-token]"]}}]',
-    )
-  })
-
-  test('keeps no more of a large or deep structure than it needs, in valid JSON before it is cut', () => {
-    const keeper = createKeeper({ rule: { previewLength: 2000, whole: [], wholeLength: 0 } })
-    const numbers = Array.from({ length: 100_000 }, (_, index) => index)
-    const { text, truncated } = keeper.summarize('tool.response', { numbers })
-    expect(text).toBe(JSON.stringify({ numbers }).slice(0, 2000))
-    expect(truncated).toBe(true)
-    let deep: unknown = 'bottom'
-    for (let at = 0; at < 5000; at += 1) deep = [deep]
-    expect(keeper.summarize('tool.response', { deep }).fields.deep).toMatch(/^\[+"…"\]+$/)
-  })
-
-  test('masks names and paths, and can tell the path itself to this process alone', () => {
-    const keeper = createKeeper({})
-    const path = `/home/dev/${token}/project`
-    expect(keeper.maskPath(path)).toBe('/home/dev/[REDACTED:github-token]/project')
-    expect(keeper.pathOf(keeper.maskPath(path))).toBe(path)
-    expect(keeper.pathOf('/elsewhere')).toBe('/elsewhere')
-    expect(keeper.mask('8e81773f-71a1-4f64-ae8c-306fb2dd89aa')).toBe('8e81773f-71a1-4f64-ae8c-306fb2dd89aa')
-    expect(keeper.mask('x'.repeat(100_000))).toHaveLength(4096)
-  })
-
-  test('counts what it did, once', () => {
-    const keeper = createKeeper({ rule: previews(100) })
-    keeper.preview('prompt.preview', `${token} and ${token}, password=hunter22`)
-    keeper.preview('prompt.preview', 'x'.repeat(101))
-    expect(keeper.takeTally()).toEqual({ cut: 1, masked: { 'github-token': 2, secret: 1 } })
-    expect(keeper.takeTally()).toBeUndefined()
-    keeper.summarize('tool.input', { password: 'hunter22' })
-    expect(keeper.takeTally()?.masked.secret).toBeGreaterThan(0)
-  })
-
-  test('masks by the user’s rules', () => {
-    const redactor = createRedactor({ patterns: [], allow: [token], off: ['secret'] })
-    const keeper = createKeeper({ redactor })
-    expect(keeper.mask(`${token} password=hunter22`)).toBe(`${token} password=hunter22`)
-    expect(keeper.summarize('tool.input', { password: 'hunter22' }).fields).toEqual({ password: 'hunter22' })
   })
 })
 
