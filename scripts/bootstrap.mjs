@@ -19,10 +19,11 @@ const OLDEST_NODE = 20
 const TASKS = {
   build: [['scripts/build.ts']],
   start: [['scripts/build.ts', '--if-stale'], ['scripts/demo.ts']],
-  test: [['scripts/test.ts', 'check', 'unit', 'e2e']],
+  test: [['scripts/test.ts', 'check', 'unit', 'sessions']],
   check: [['scripts/test.ts', 'check']],
   'test:unit': [['scripts/test.ts', 'unit']],
-  'test:e2e': [['scripts/test.ts', 'e2e']],
+  'test:sessions': [['scripts/test.ts', 'sessions']],
+  'test:faults': [['scripts/test.ts', 'faults']],
   'test:privacy': [['scripts/test.ts', 'privacy']],
   'test:health': [['scripts/test.ts', 'health']],
   'test:collector': [['scripts/test.ts', 'collector']],

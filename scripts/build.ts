@@ -12,6 +12,9 @@ const ROOT = join(import.meta.dir, '..')
 /** The binary under test, under measurement and for the user. */
 export const BINARY = join(ROOT, 'dist', process.platform === 'win32' ? 'claude-otel.exe' : 'claude-otel')
 
+/** The same, with fault points: see test/faults/main.ts. */
+export const FAULTS_BINARY = join(ROOT, 'dist', 'claude-otel-faults')
+
 /**
  * Splitting and bytecode make lazy imports free, `require` keeps grpc-js working in a compiled file,
  * and no autoload means that a repository in which a hook runs cannot run code in us.
@@ -27,8 +30,19 @@ const FLAGS = [
   '--no-compile-autoload-bunfig',
 ]
 
+/** The suite that kills processes puts something behind these calls; the product does without them. */
+const DROP_FAULTS = '--drop=globalThis.faultPoint'
+
 /** A folder's own time counts too: it changes when a file is taken out. */
-const SOURCES = ['src', 'src/**', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.ts']
+const SOURCES = [
+  'src',
+  'src/**',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'scripts/build.ts',
+  'test/faults/main.ts',
+]
 
 if (import.meta.main) {
   if (process.argv.includes('--if-stale')) await buildIfStale()
@@ -36,10 +50,10 @@ if (import.meta.main) {
 }
 
 /** Compiles `entry` to `outfile` with the flags of the product; throws with the compiler's words if that fails. */
-export async function compile(entry: string, outfile: string): Promise<void> {
+export async function compile(entry: string, outfile: string, more: readonly string[] = [DROP_FAULTS]): Promise<void> {
   const define = `CLAUDE_OTEL_VERSION=${JSON.stringify(packageJson.version)}`
   const compiler = Bun.spawn(
-    [process.execPath, 'build', ...FLAGS, `--define=${define}`, `--outfile=${outfile}`, entry],
+    [process.execPath, 'build', ...FLAGS, ...more, `--define=${define}`, `--outfile=${outfile}`, entry],
     { cwd: ROOT, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
   )
   const [stdout, stderr, code] = await Promise.all([
@@ -62,11 +76,16 @@ export async function build(): Promise<void> {
 
 /** Builds only if the binary is missing or older than a source. */
 export async function buildIfStale(): Promise<void> {
-  if (isStale()) await build()
+  if (isStale(BINARY)) await build()
 }
 
-function isStale(): boolean {
-  const builtMs = statSync(BINARY, { throwIfNoEntry: false })?.mtimeMs
+/** Builds the binary that can be told to kill itself, unless it is newer than every source. */
+export async function buildFaultsIfStale(): Promise<void> {
+  if (isStale(FAULTS_BINARY)) await compile(join('test', 'faults', 'main.ts'), FAULTS_BINARY, [])
+}
+
+function isStale(binary: string): boolean {
+  const builtMs = statSync(binary, { throwIfNoEntry: false })?.mtimeMs
   if (builtMs === undefined) return true
   return SOURCES.flatMap(matches).some((path) => statSync(path).mtimeMs > builtMs)
 }

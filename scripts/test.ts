@@ -29,11 +29,12 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(e2e|collector|privacy|health)\//,
+    except: /^test\/(sessions|faults|collector|privacy|health)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
-  e2e: { files: 'test/e2e/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
+  sessions: { files: 'test/sessions/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
+  faults: { files: 'test/faults/**/*.test.ts', needsBinary: true, timeoutMs: 240_000 },
   privacy: { files: 'test/privacy/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   health: { files: 'test/health/**/*.test.ts', needsBinary: true, timeoutMs: 60_000 },
   collector: {

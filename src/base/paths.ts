@@ -13,6 +13,10 @@ export interface StatePaths {
   /** Our hooks as a plugin; its path shows in claude's resume hint, so it never changes. */
   readonly plugin: string
   readonly log: string
+  /** What was given up to stay within the budget: see session/budget.ts. */
+  readonly dropped: string
+  /** Where the file exporter writes when nobody says otherwise. */
+  readonly signals: string
   /** One line per closing of a run: what was delivered, how hooks did. */
   readonly reports: string
 }
@@ -27,6 +31,8 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     sessions: join(root, 'sessions'),
     plugin: join(root, 'plugin'),
     log: join(root, 'log'),
+    dropped: join(root, 'dropped.jsonl'),
+    signals: join(root, 'signals.jsonl'),
     reports: join(root, 'reports.jsonl'),
   }
 }

@@ -264,6 +264,8 @@ function readToolEnd(p: Payload): HookDetail {
     ...p.optionalNumber('durationMs', 'duration_ms'),
     ...(fields.value.interrupted === true ? { interrupted: true } : {}),
     ...fields.optional('backgroundTaskId', 'backgroundTaskId'),
+    // SendMessage wakes an agent that had ended.
+    ...fields.optional('agentId', 'resumedAgentId'),
     ...fields.optional('agentId', 'agentId'),
   }
 }

@@ -5,7 +5,14 @@
 import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
-import type { CostState, TranscriptDetail, TranscriptFact, TranscriptOptions, Usage } from './transcript.ts'
+import type {
+  CostState,
+  TranscriptDetail,
+  TranscriptFact,
+  TranscriptOptions,
+  TurnStopReason,
+  Usage,
+} from './transcript.ts'
 
 export type Line = Readonly<Record<string, unknown>>
 
@@ -15,8 +22,12 @@ export class LineParser {
   private model: string | undefined
   private version: string | undefined
   private lastUnixMicro: number
+  /** The latest time of all lines so far. */
+  reachedUnixMicro = 0
   private isFresh = false
-  private copiedFrom: string | undefined
+  /** The session that asked for the last answer before this run, where it is another one. */
+  private askedBy: string | undefined
+  private shellInput: string | undefined
   private costBefore: CostState | undefined
 
   private readonly keeper: Keeper
@@ -30,15 +41,20 @@ export class LineParser {
     const line = parseLine(text)
     if (line === undefined) return []
     const time = typeof line.timestamp === 'string' ? Date.parse(line.timestamp) * 1000 : Number.NaN
+    if (time > this.reachedUnixMicro) this.reachedUnixMicro = time
     const isOld = time < this.options.sinceUnixMicro
-    const details = [...this.begin(!Number.isNaN(time) && !isOld)]
+    // In a fork's file what waits in the queue stands before the copied lines.
+    const isFresh = !Number.isNaN(time) && !isOld && line.type !== 'queue-operation'
+    const details = [...this.begin(isFresh)]
     if (typeof line.version === 'string') this.version = this.keeper.mask(line.version)
     if (typeof line.promptId === 'string') this.promptId = this.keeper.mask(line.promptId)
-    details.push(...this.copied(line), ...(isOld ? [] : this.details(line)))
+    if (isOld && line.type === 'assistant') this.askedBy = foreignSession(line)
+    details.push(...(isOld ? [] : this.details(line)))
     const timeUnixMicro = Number.isNaN(time) ? this.lastUnixMicro : time
     // A failed attempt and a block of the same message do not begin a request.
     const begins = line.type !== 'assistant' && line.subtype !== 'api_error'
-    if (!isOld && begins) this.lastUnixMicro = timeUnixMicro
+    // A prompt from the queue has the time at which it was typed.
+    if (!isOld && begins) this.lastUnixMicro = Math.max(this.lastUnixMicro, timeUnixMicro)
     const kept = this.keeper.takeTally()
     return details.map((detail, index) => ({
       timeUnixMicro,
@@ -50,18 +66,13 @@ export class LineParser {
     }))
   }
 
-  /** The first line of this run: what the session had cost before is known now. */
+  /** The first line of this run: where the ones before it came from, and what the session had cost, is known now. */
   private *begin(isFresh: boolean): Generator<TranscriptDetail> {
     if (!isFresh || this.isFresh) return
     this.isFresh = true
+    const { askedBy } = this
+    if (askedBy !== undefined) yield { type: 'copied', fromSessionId: this.keeper.mask(askedBy) }
     if (this.costBefore !== undefined) yield { type: 'cost', before: true, cost: this.costBefore }
-  }
-
-  private *copied(line: Line): Generator<TranscriptDetail> {
-    const from = line.requestSessionId
-    if (typeof from !== 'string' || from === line.sessionId || from === this.copiedFrom) return
-    this.copiedFrom = from
-    yield { type: 'copied', fromSessionId: this.keeper.mask(from) }
   }
 
   private *details(line: Line): Generator<TranscriptDetail> {
@@ -72,9 +83,28 @@ export class LineParser {
       if (this.isFresh) yield { type: 'cost', before: false, cost: readCost(line, this.keeper.mask) }
       else this.costBefore = readCost(line, this.keeper.mask)
     }
-    const attachment = record(line.attachment)
-    const model = attachment.type === 'model' ? record(attachment.identity).modelId : undefined
+    if (line.type === 'queue-operation' && line.operation === 'dequeue') yield { type: 'dequeue' }
+    if (line.type === 'attachment') yield* this.attachment(record(line.attachment))
+  }
+
+  private *attachment(attachment: Line): Generator<TranscriptDetail> {
+    const { type } = attachment
+    const model = type === 'model' ? record(attachment.identity).modelId : undefined
     if (typeof model === 'string') this.model = this.keeper.mask(model)
+    const queued = type === 'queued_command' ? textOf(attachment.prompt) : ''
+    if (queued !== '') {
+      yield {
+        type: 'queued-prompt',
+        prompt: this.keeper.preview('prompt.preview', queued),
+        source: promptSource(queued),
+      }
+    }
+    if (type === 'max_turns_reached') yield this.turnStop('max_turns', `${number(attachment.maxTurns)} turns`)
+    if (type === 'hook_stopped_continuation') yield this.turnStop('stopped_by_hook', string(attachment.message) ?? '')
+  }
+
+  private turnStop(reason: TurnStopReason, text: string): TranscriptDetail {
+    return { type: 'turn-stop', reason, message: this.keeper.preview('error.message', text) }
   }
 
   private *assistant(line: Line): Generator<TranscriptDetail> {
@@ -83,7 +113,7 @@ export class LineParser {
     if (line.isApiErrorMessage === true) {
       yield {
         type: 'api-failure',
-        error: this.keeper.mask(string(line.error) ?? string(line.apiErrorType) ?? 'unknown'),
+        error: this.keeper.mask(errorType(line)),
         ...(typeof line.apiErrorStatus === 'number' ? { status: line.apiErrorStatus } : {}),
         ...(this.model === undefined ? {} : { model: this.model }),
         message: this.keeper.preview('error.message', text),
@@ -139,12 +169,21 @@ export class LineParser {
     const blocks = Array.isArray(content) ? content.filter(isRecord) : []
     for (const block of blocks) if (block.type === 'tool_result') yield* this.toolResult(block, line)
     if (blocks.some((block) => block.type === 'tool_result')) return
-    const text = textOf(content)
+    const text = this.shellPrompt(line, textOf(content))
     if (text.startsWith('[Request interrupted by user')) {
       yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
     } else if (isPrompt(line, text)) {
       yield { type: 'prompt', prompt: this.keeper.preview('prompt.preview', text), source: promptSource(text) }
     }
+  }
+
+  /** `!command` is two lines, what was typed and what it printed; the second begins a turn. */
+  private shellPrompt({ turnOrigin }: Line, text: string): string {
+    const input = /^<bash-input>([\s\S]*)<\/bash-input>$/.exec(text)?.[1]
+    if (input !== undefined) this.shellInput = input
+    return turnOrigin !== undefined && this.shellInput !== undefined && text.startsWith('<bash-stdout>')
+      ? `!${this.shellInput}`
+      : text
   }
 
   private *toolResult(block: Line, line: Line): Generator<TranscriptDetail> {
@@ -158,6 +197,7 @@ export class LineParser {
       useId: this.keeper.mask(useId),
       isError,
       ...this.optional('denial', line.toolDenialKind ?? rejected),
+      ...(line.toolDenialBeforeRun === true ? { neverRan: true } : {}),
       message: this.keeper.preview('error.message', text),
       refused: isRefusal(text),
       response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.keeper),
@@ -174,6 +214,10 @@ export class LineParser {
         attempt: number(line.retryAttempt),
         retryInMs: number(line.retryInMs),
       }
+    }
+    const { ending } = record(line.promptSubmitEnding)
+    if (record(ending).kind === 'blocked_by_hook') {
+      yield this.turnStop('blocked_by_hook', string(record(ending).reason) ?? '')
     }
     if (line.subtype === 'compact_boundary') {
       const data = record(line.compactMetadata)
@@ -196,6 +240,17 @@ export class LineParser {
 function isPrompt(line: Line, text: string): boolean {
   if (line.isMeta === true || line.isCompactSummary === true || line.promptId === undefined || text === '') return false
   return !/^<(?:command-|local-command|bash-)/.test(text)
+}
+
+/** Claude Code's word for the failure, or its HTTP status. */
+function errorType({ error, apiErrorType, apiErrorStatus }: Line): string {
+  const words = [error, apiErrorType].filter((word) => typeof word === 'string' && word !== 'unknown')
+  return string(words[0]) ?? (typeof apiErrorStatus === 'number' ? String(apiErrorStatus) : 'unknown')
+}
+
+/** A line that a fork has copied names the session whose request it answers. */
+function foreignSession({ requestSessionId, sessionId }: Line): string | undefined {
+  return requestSessionId === sessionId ? undefined : string(requestSessionId)
 }
 
 /** A finished background task speaks through a prompt that no person wrote. */

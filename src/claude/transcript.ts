@@ -11,6 +11,7 @@ import type { Keeper, Tally } from '../telemetry/keeper.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { ToolCall, ToolResponse } from './tool-call.ts'
 import { LineParser, parseLine, readCost } from './transcript-lines.ts'
+import { findPlace, type Place } from './transcript-place.ts'
 
 /** Claude's own meaning: `input` leaves cached tokens out. */
 export interface Usage {
@@ -28,6 +29,8 @@ export interface CostState {
   readonly totalUsd: number
   readonly models: Readonly<Record<string, { readonly usage: Usage; readonly usd: number }>>
 }
+
+export type TurnStopReason = 'blocked_by_hook' | 'stopped_by_hook' | 'max_turns'
 
 export type TranscriptDetail =
   /** What a hook tells as UserPromptSubmit. */
@@ -69,12 +72,20 @@ export type TranscriptDetail =
       readonly isError: boolean
       /** A person or a rule refused the call, or a running one was interrupted: Claude Code's word for it. */
       readonly denial?: string
+      /** It was refused before it ran. */
+      readonly neverRan?: boolean
       /** The failure's text; empty for a success. */
       readonly message: Preview
       readonly refused: boolean
       readonly response: ToolResponse
     }
   | { readonly type: 'interrupt'; readonly whileRunning: boolean }
+  /** A prompt that was written while the turn ran, and is told to the model within it. */
+  | { readonly type: 'queued-prompt'; readonly prompt: Preview; readonly source: string }
+  /** A prompt leaves the queue and begins a turn, together with those that leave it at the same time. */
+  | { readonly type: 'dequeue' }
+  /** A hook or a limit forbids the turn to go on. */
+  | { readonly type: 'turn-stop'; readonly reason: TurnStopReason; readonly message: Preview }
   | {
       readonly type: 'compaction'
       readonly trigger: string
@@ -84,6 +95,7 @@ export type TranscriptDetail =
     }
   /** `before`: as it stood before this run began. */
   | { readonly type: 'cost'; readonly before: boolean; readonly cost: CostState }
+  /** The lines before this run's first one are those of another session, of which this one is a fork. */
   | { readonly type: 'copied'; readonly fromSessionId: string }
 
 export interface TranscriptFact {
@@ -107,40 +119,63 @@ export interface TranscriptOptions {
 }
 
 export interface TranscriptReader {
-  /** The facts of the lines that were completed since the last call; none while the file does not exist. */
+  /** The facts of a piece of the lines that were completed since the last call; none while the file does not exist. */
   read(): TranscriptFact[]
+  /** The time of the last line that was read; beyond any, when there was nothing more to read. */
+  reachedUnixMicro(): number
 }
 
-const chunkBytes = 1 << 20
+const chunkBytes = 1 << 18
+/** What is read at once. */
+const pieceBytes = 4 << 20
 const lineFeed = 0x0a
+const tailBytes = 1 << 20
 
 export function createTranscriptReader(options: TranscriptOptions): TranscriptReader {
   const parser = new LineParser(options)
-  const { path } = options
+  const { path, sinceUnixMicro } = options
   let offset = 0
-  let rest = Buffer.alloc(0)
+  let rest: Buffer = Buffer.alloc(0)
+  let isBegun = false
+  let hasMore = false
 
   return {
     read() {
       const facts: TranscriptFact[] = []
+      if (!isBegun && sizeOf(path) > 0) {
+        isBegun = true
+        const { offset: begin, cost } = placeIn(path, sinceUnixMicro)
+        offset = begin
+        if (cost !== undefined) parser.parse(cost, offset)
+      }
+      const begun = offset
+      hasMore = false
       for (const chunk of chunksFrom(path, offset + rest.length)) {
+        // A line that is longer than a piece is read to its end all the same.
+        if (offset - begun >= pieceBytes) {
+          hasMore = true
+          break
+        }
         const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
         let from = 0
-        for (let end = data.indexOf(lineFeed, from); end !== -1; end = data.indexOf(lineFeed, from)) {
-          offset += end + 1 - from
-          facts.push(...parser.parse(data.toString('utf8', from, end), offset))
-          from = end + 1
+        for (let at = data.indexOf(lineFeed, from); at !== -1; at = data.indexOf(lineFeed, from)) {
+          offset += at + 1 - from
+          facts.push(...parser.parse(data.toString('utf8', from, at), offset))
+          from = at + 1
         }
         rest = Buffer.from(data.subarray(from))
       }
       return facts
     },
+    reachedUnixMicro: () => (hasMore ? parser.reachedUnixMicro : Number.POSITIVE_INFINITY),
   }
 }
 
 /** What the last `cost-state` line says that was written up to a time; it is looked for in the file's last mebibyte. */
 export function readCostAt(path: string, untilUnixMicro: number, { mask }: Keeper): CostState | undefined {
-  const tail = Buffer.concat([...chunksFrom(path, Math.max(0, sizeOf(path) - chunkBytes))])
+  const tail = Buffer.concat(
+    Array.from(chunksFrom(path, Math.max(0, sizeOf(path) - tailBytes)), (chunk) => Buffer.from(chunk)),
+  )
   let last: CostState | undefined
   for (const line of tail.toString().split('\n').map(parseLine)) {
     if (typeof line?.timestamp === 'string' && Date.parse(line.timestamp) * 1000 > untilUnixMicro) break
@@ -149,10 +184,24 @@ export function readCostAt(path: string, untilUnixMicro: number, { mask }: Keepe
   return last
 }
 
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+/** A file that cannot be read now is one that cannot be read later. */
+function placeIn(path: string, sinceUnixMicro: number): Place {
+  try {
+    return findPlace(path, sinceUnixMicro)
+  } catch {
+    return { offset: 0 }
+  }
 }
 
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return 0
+  }
+}
+
+/** A chunk is valid until the next one is asked for. */
 function* chunksFrom(path: string, start: number): Generator<Buffer> {
   let file: number
   try {
@@ -164,13 +213,14 @@ function* chunksFrom(path: string, start: number): Generator<Buffer> {
     const stat = fstatSync(file)
     const size = stat.isFile() ? stat.size : 0
     for (let at = start; at < size; ) {
-      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, size - at))
-      const length = readSync(file, chunk, 0, chunk.length, at)
+      const length = readSync(file, scratch, 0, Math.min(scratch.length, size - at), at)
       if (length === 0) return
-      yield chunk.subarray(0, length)
+      yield scratch.subarray(0, length)
       at += length
     }
   } finally {
     closeSync(file)
   }
 }
+
+const scratch = Buffer.allocUnsafe(chunkBytes)

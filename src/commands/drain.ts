@@ -3,6 +3,8 @@ import { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { DeliveryCounts, DeliveryReport, DestinationReport } from '../export/delivery.ts'
+import { enforceBudget } from '../session/budget.ts'
+import { renderDrops } from '../session/drops.ts'
 import { type RecoveredRun, recoverRuns } from '../session/recover.ts'
 import { defineOurCommand } from './command.ts'
 import { sumOf } from './outcome.ts'
@@ -30,14 +32,23 @@ export default defineOurCommand({
       deadline: AbortSignal.timeout(seconds * 1000),
       stopAtFailure: false,
     })
+    const { storage } = resolution.config
+    const drops = enforceBudget({ paths, storage })
     const settled = recovered.filter(({ report }) => report.settled).length
     const destinations = addUp(recovered.map(({ report }) => report))
-    const numbers = { runs: recovered.length, settled, ...sumOf(Object.values(destinations)), destinations }
+    const numbers = {
+      runs: recovered.length,
+      settled,
+      ...sumOf(Object.values(destinations)),
+      destinations,
+      droppedRuns: drops.length,
+    }
     const { runs, delivered, queued, dropped } = numbers
     const rows = Object.entries(destinations).map(
       ([name, row]) => `\n  ${name}: ${row.delivered} delivered, ${row.queued} queued, ${row.dropped} dropped`,
     )
-    const sum = `${settled} of ${runs} runs done: ${delivered} delivered, ${queued} queued, ${dropped} dropped`
+    const done = `${settled} of ${runs} runs done: ${delivered} delivered, ${queued} queued, ${dropped} dropped`
+    const sum = [done, renderDrops(drops, storage)].filter((part) => part !== undefined).join('; ')
     const text = rows.length > 1 ? `${sum}${rows.join('')}` : sum
     process.stdout.write(`${args.json ? JSON.stringify(numbers) : text}\n`)
     if (settled === runs) return

@@ -1,5 +1,8 @@
 /** The one line about delivery, and the numbers behind it. */
+import type { Config } from '../config/config.ts'
+import { showBytes } from '../config/kinds.ts'
 import type { DeliveryCounts, DeliveryReport, DestinationReport } from '../export/delivery.ts'
+import { type Drop, renderDrops } from '../session/drops.ts'
 
 /** Where somebody who asked for diagnostics finds them. */
 interface Diagnostics {
@@ -23,6 +26,12 @@ export function renderOutcome(
   }
   if (debug === undefined) return undefined
   return `${several ? renderDestinations(report) : `${delivered} ${things} delivered`}${more}`
+}
+
+/** What was given up to stay within the budget of disk: whole runs, and what came after a journal was full. */
+export function renderLosses(drops: readonly Drop[], entries: number, storage: Config['storage']): string | undefined {
+  const beyond = entries === 0 ? undefined : `${entries} records beyond ${showBytes(storage.maxBytes)} not kept`
+  return [renderDrops(drops, storage), beyond].filter((part) => part !== undefined).join('; ') || undefined
 }
 
 /** `team: 120 delivered, 0 queued, 0 dropped; …`, each with why and what to do where something went wrong. */

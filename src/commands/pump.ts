@@ -5,9 +5,11 @@ import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { createRunEntry } from '../session/begin.ts'
-import { startPump } from '../session/pump.ts'
+import { enforceBudget } from '../session/budget.ts'
+import { type Exit, startPump } from '../session/pump.ts'
 import { recoverRuns } from '../session/recover.ts'
-import { claimRun, createRunFolder, isProcessAlive, readRunContext } from '../session/run.ts'
+import { claimRun, createRunFolder, type RunFolder, readRunContext } from '../session/run.ts'
+import { readSpool } from '../session/spool.ts'
 import { defineOurCommand } from './command.ts'
 import { configForRun, resolveSettings } from './settings.ts'
 
@@ -31,20 +33,24 @@ export default defineOurCommand({
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
     const log = config.debug ? createLog(paths.log) : noLog
     const pump = startPump({ folder, paths, config, entry, log })
-    const claude = context?.entry.wrapped?.pid ?? Number.parseInt(basename(folder.path).replace('claude-', ''), 10)
-    while (isProcessAlive(claude)) await Bun.sleep(pollMs)
-    const gone = (): { pid: number }[] =>
-      pump
-        .openProcesses()
-        .filter((pid) => !isProcessAlive(pid))
-        .map((pid) => ({ pid }))
+    const claude = entry.wrapped?.pid ?? claudeOf(folder)
+    while (pump.lives(claude)) await Bun.sleep(pollMs)
+    const gone = (): Exit[] => pump.goneProcesses().map((pid) => ({ pid }))
     const report = await pump.close(gone, AbortSignal.timeout(deliveryMs))
-    if (!report.settled) return
-    await recoverRuns({
-      paths,
-      configFor: (other) => configForRun(resolution, other),
-      deadline: AbortSignal.timeout(deliveryMs),
-      stopAtFailure: true,
-    })
+    if (report.settled) {
+      await recoverRuns({
+        paths,
+        configFor: (other) => configForRun(resolution, other),
+        deadline: AbortSignal.timeout(deliveryMs),
+        stopAtFailure: true,
+      })
+    }
+    for (const drop of enforceBudget({ paths, storage: config.storage })) log(`dropped: ${JSON.stringify(drop)}`)
   },
 })
+
+/** Of a run that nobody wrapped it is in the folder's name; of one whose wrapper died too soon, in what its first hook has written. */
+function claudeOf(folder: RunFolder): number {
+  const named = /^claude-(\d+)$/.exec(basename(folder.path))?.[1]
+  return Number(named ?? readSpool(folder.spool, Number.POSITIVE_INFINITY, false).records[0]?.pid)
+}

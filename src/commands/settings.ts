@@ -2,6 +2,7 @@
 import { configFilePath } from '../base/paths.ts'
 import { type Config, capturedContent, type Environment, type Resolution, resolveConfig } from '../config/config.ts'
 import { isSet } from '../config/values.ts'
+import { runVariable } from '../hook/run-folder.ts'
 import type { RunContext } from '../session/run.ts'
 import { type ContentRule, narrowerRule } from '../telemetry/content.ts'
 
@@ -44,6 +45,21 @@ async function withinRules(now: Config, then: Config): Promise<Config> {
     redaction: stricterRules(now.redaction, then.redaction),
     signals: Object.fromEntries(signals) as Config['signals'],
   }
+}
+
+/**
+ * What a claude-otel is told that runs inside a claude which another one started. Claude Code hides `OTEL_*` from its commands,
+ * so those of the outer one, and its flags, stand in for what is not said anew. The environment is for settings only.
+ */
+export async function inheritSettings(env: Environment, flags: Flags): Promise<{ env: Environment; flags: Flags }> {
+  const outer = env[runVariable]
+  if (outer === undefined || outer === '') return { env, flags }
+  // The outer run may be over by now.
+  const context: Partial<RunContext> = await Bun.file(`${outer}/run.json`)
+    .json()
+    .catch(() => ({}))
+  const hidden = Object.entries(context.env ?? {}).filter(([name]) => name.startsWith('OTEL_'))
+  return { env: { ...Object.fromEntries(hidden), ...env }, flags: { ...context.flags, ...flags } }
 }
 
 /** Without `node:fs`. */

@@ -7,6 +7,7 @@ import type { StatePaths } from '../base/paths.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import type { Resolution } from '../config/config.ts'
+import type { Drop } from '../session/drops.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
 import type { RunFolder } from '../session/run.ts'
@@ -49,15 +50,17 @@ export class Telemetry {
   private prepared: Promise<PreparedRun> | undefined
   private pump: Promise<Pump> | undefined
   private recovery: Promise<unknown> | undefined
+  private readonly drops: Drop[] = []
 
   constructor(
     private readonly run: WrappedRun,
     private readonly pid: number,
   ) {
+    globalThis.faultPoint?.('wrap.started')
     const steps: [() => Promise<unknown>, number][] = [
       [() => this.prepare(), prepareDelayMs],
       [() => this.start(), pumpDelayMs],
-      [() => this.recover(), recoveryDelayMs],
+      [() => this.recover().then(() => this.tidy()), recoveryDelayMs],
     ]
     this.timers = steps.map(([step, delayMs]) => {
       // What fails here fails again in `finish`, where it is told.
@@ -71,6 +74,7 @@ export class Telemetry {
   async finish(exit: ChildEnd): Promise<string | undefined> {
     const { resolution, paths, folder: path } = this.run
     const { config } = resolution
+    globalThis.faultPoint?.('wrap.ended')
     for (const timer of this.timers) clearTimeout(timer)
     if (this.prepared === undefined && Bun.file(path).size === 0) return undefined
     const { folder, log } = await this.prepare()
@@ -83,11 +87,15 @@ export class Telemetry {
     const ending = AbortSignal.timeout(config.exitTimeoutMs * exitShare)
     ending.addEventListener('abort', () => this.ending.abort())
     const pump = await this.start()
+    globalThis.faultPoint?.('wrap.close')
     const report = await pump.close(() => [{ pid: this.pid, ...exit }], ending)
     if (report.settled) await this.recover()
     else this.ending.abort()
-    const { renderOutcome } = await import('./outcome.ts')
-    return renderOutcome(report, path, config.debug ? { log: paths.log, signals: config.file } : undefined)
+    await this.tidy()
+    const { renderOutcome, renderLosses } = await import('./outcome.ts')
+    const outcome = renderOutcome(report, path, config.debug ? { log: paths.log, signals: config.file } : undefined)
+    const parts = [outcome, renderLosses(this.drops, pump.givenUp, config.storage)]
+    return parts.filter((part) => part !== undefined).join('; ') || undefined
   }
 
   private prepare(): Promise<PreparedRun> {
@@ -97,18 +105,21 @@ export class Telemetry {
 
   /** Makes the run's folder, and writes down what a process needs that takes the run over. */
   private async makeFolder(): Promise<PreparedRun> {
-    const [{ createOwnRun, writeJsonFile }, { createRunEntry }, { createLog, noLog }] = await Promise.all([
+    const [{ createOwnRun, writeJsonFile }, { birthOf }, { createRunEntry }, { createLog, noLog }] = await Promise.all([
       import('../session/run.ts'),
+      import('../session/processes.ts'),
       import('../session/begin.ts'),
       import('../base/log.ts'),
     ])
     const { paths, runId, startUnixMicro, root, parent, resolution, env, flags, args } = this.run
     const folder = createOwnRun(this.run.folder, paths.root)
+    globalThis.faultPoint?.('wrap.folder')
     const log = resolution.config.debug ? createLog(paths.log) : noLog
     const begun = createRunEntry(resolution.config, runId, startUnixMicro)
-    const wrapped = { root, pid: this.pid, source: sessionSource(args) }
+    const wrapped = { root, pid: this.pid, birth: birthOf(this.pid), source: sessionSource(args) }
     const entry: RunEntry = { ...begun, wrapped, ...(parent === undefined ? {} : { parent }) }
     writeJsonFile(folder.context, { entry, env: settingsEnvironment(env), flags })
+    globalThis.faultPoint?.('wrap.context')
     log(`process ${this.pid} is claude, its run ${folder.path}`)
     return { folder, entry, log }
   }
@@ -120,13 +131,23 @@ export class Telemetry {
 
   private async openPump(): Promise<Pump> {
     const [{ startPump }, { folder, entry, log }] = await Promise.all([import('../session/pump.ts'), this.prepare()])
-    return startPump({ folder, paths: this.run.paths, config: this.run.resolution.config, entry, log })
+    const { paths, resolution } = this.run
+    const pump = startPump({ folder, paths, config: resolution.config, entry, log })
+    globalThis.faultPoint?.('wrap.open')
+    return pump
   }
 
   /** Others' runs, in the time that there is; where the first cannot be delivered, the rest is not tried. */
   private recover(): Promise<unknown> {
     this.recovery ??= this.recoverOthers().catch(() => undefined)
     return this.recovery
+  }
+
+  /** Keeps what all runs take of the disk within the budget: once on the way and once at the end. */
+  private async tidy(): Promise<void> {
+    const { enforceBudget } = await import('../session/budget.ts')
+    const { paths, resolution } = this.run
+    this.drops.push(...enforceBudget({ paths, storage: resolution.config.storage }))
   }
 
   private async recoverOthers(): Promise<void> {

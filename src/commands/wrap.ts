@@ -16,7 +16,7 @@ import type { Environment, Resolution } from '../config/config.ts'
 import { wrappedRunName } from '../hook/run-folder.ts'
 import { rootRef } from '../session/root.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
-import { type Flags, resolveSettings } from './settings.ts'
+import { type Flags, inheritSettings, resolveSettings } from './settings.ts'
 import { Telemetry, type WrappedRun } from './telemetry.ts'
 
 export interface WrapOptions {
@@ -33,13 +33,14 @@ export interface WrapEnd {
 
 /** Fails, before anything was started, only when there is no claude to run. */
 export async function wrap(options: WrapOptions): Promise<WrapEnd> {
-  const { args, env, flags } = options
+  const { args, env } = options
   const claude = findClaude(env, process.execPath)
   const plain = async (line?: string): Promise<WrapEnd> => {
     const end = await startChild([claude, ...args], { ...env }).ended
     return line === undefined ? { end } : { end, line }
   }
-  const resolution = await resolveSettings(env, flags)
+  const told = await inheritSettings(env, options.flags)
+  const resolution = await resolveSettings(told.env, told.flags)
   if (resolution.config.disabled || !startsSession(args)) return plain()
   const [problem] = resolution.problems
   if (problem !== undefined) {
@@ -49,7 +50,7 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   let run: WrappedRun
   let registered: readonly string[]
   try {
-    run = planRun(resolution, options)
+    run = planRun(resolution, { ...told, args })
     registered = await registerHooks({
       args,
       plugin: run.paths.plugin,

@@ -3,7 +3,6 @@
  * calls it reads the environment and the file. All that is wrong is reported at once, as Failures that name the mend.
  */
 
-import { join } from 'node:path'
 import type { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { type ContentRule, widestRule } from '../telemetry/content.ts'
@@ -57,7 +56,8 @@ export interface BatchSettings {
 interface Places {
   readonly otlp: { readonly target: OtlpTarget }
   readonly console: object
-  readonly file: { readonly path: string }
+  /** `maxBytes`: the size that it is held to; a file that the user names is not. */
+  readonly file: { readonly path: string; readonly maxBytes?: number }
 }
 
 /** One place where signals go. Its name is the key of acknowledgements and reports, and free of secrets. */
@@ -91,6 +91,8 @@ export interface Config extends SdkSettings {
   /** service.name and service.namespace always, and what the user adds. */
   readonly resource: Attributes
   readonly propagators: readonly string[]
+  /** What may lie on disk of runs that are not delivered, and for how long. */
+  readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
   readonly signals: Readonly<Record<SignalType, SignalConfig>>
 }
 
@@ -151,6 +153,7 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
     file,
     resource: resource(values),
     propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),
+    storage: { maxBytes: values.get('storage.size'), maxAgeMs: values.get('storage.age') },
     signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
     sampler: sampler(values),
     limits: limits(values),
@@ -158,11 +161,13 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
   }
 }
 
+const ownFileBytes = 64_000_000
+
 function filePath(values: Values, env: Environment, report: Report): string {
   const given = values.of('file').value
   if (given !== undefined) return given
-  const root = resolveStatePaths(env)?.root
-  if (root !== undefined) return join(root, 'signals.jsonl')
+  const own = resolveStatePaths(env)?.signals
+  if (own !== undefined) return own
   const wanted = signalTypes.some((type) => values.get(`${type}.exporter`).includes('file'))
   if (wanted) report.add('the file exporter has nowhere to write: no home is known', 'set CLAUDE_OTEL_FILE to a path')
   return ''
@@ -212,17 +217,23 @@ function destinations(
   { fileExists = () => true }: ConfigSources,
   report: Report,
 ): Destination[] {
+  const toFile: Destination = {
+    kind: 'file',
+    name: nameOf.file(file),
+    path: file,
+    ...(values.of('file').value === undefined ? { maxBytes: ownFileBytes } : {}),
+  }
   const named = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
   const found = named.flatMap((kind): readonly Destination[] => {
     if (kind === 'console') return [{ kind, name: nameOf.console() }]
-    if (kind === 'file') return [{ kind, name: nameOf.file(file), path: file }]
+    if (kind === 'file') return [toFile]
     const listed = list.of(signal)
     if (listed !== undefined) return listed
     const target = otlpTarget(signal, settingsOf(signal, values), fileExists, report)
     return [{ kind, name: nameOf.otlp(target), target }]
   })
   // Who asks for diagnostics can read what was to be sent, also when sending fails.
-  if (values.get('debug')) found.push({ kind: 'file', name: nameOf.file(file), path: file })
+  if (values.get('debug')) found.push(toFile)
   return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
 }
 

@@ -110,6 +110,52 @@ function inMilliseconds(written: string): number | undefined {
   return Math.round(Number(match[1]) * factor)
 }
 
+/** A size: bytes, or with a unit, of which `MB` is a million and `MiB` 1024 times 1024. */
+export function bytes(min: number): Kind<number> {
+  const show = (value: number): string => showMeasured(value, decimalUnits)
+  return measured(sizeUnits, min, 'use a size such as 256MB, 1GB or a number of bytes', show)
+}
+
+/** A time in milliseconds: a number with a unit. */
+export function duration(min: number): Kind<number> {
+  return measured(timeUnits, min, 'use a time such as 12h or 7d', (ms) => showMeasured(ms, timeUnits))
+}
+
+const decimalUnits = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 }
+const sizeUnits = { '': 1, ...decimalUnits, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
+const timeUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `310 MB`: the largest unit that gives at least 1, rounded. */
+export function showBytes(value: number): string {
+  const [unit, factor] = Object.entries(decimalUnits).findLast(([, size]) => value >= size) ?? ['B', 1]
+  return `${Math.round(value / factor)} ${unit}`
+}
+
+function measured(
+  units: Readonly<Record<string, number>>,
+  min: number,
+  hint: string,
+  show: (value: number) => string,
+): Kind<number> {
+  const byName = new Map(Object.entries(units).map(([name, factor]) => [name.toLowerCase(), factor]))
+  return {
+    read: (raw) => {
+      const [, count, unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(raw).trim()) ?? []
+      const factor = byName.get(unit.toLowerCase())
+      const value = factor === undefined ? Number.NaN : Math.round(Number(count) * factor)
+      return value >= min && value <= Number.MAX_SAFE_INTEGER ? { value } : { hint }
+    },
+    show,
+  }
+}
+
+/** In the largest unit in which it is a whole number. */
+function showMeasured(value: number, units: Readonly<Record<string, number>>): string {
+  const fitting = Object.entries(units).filter(([, factor]) => value >= factor && value % factor === 0)
+  const [unit, factor] = fitting.at(-1) ?? ['ms', 1]
+  return `${value / factor} ${unit}`
+}
+
 export function ratio(): Kind<number> {
   return {
     read: (raw) => {

@@ -4,7 +4,21 @@
  */
 
 import type { SignalType } from '../telemetry/signal.ts'
-import { choice, entries, integer, type Kind, list, onOff, pairs, path, type Reading, ratio, text } from './kinds.ts'
+import {
+  bytes,
+  choice,
+  duration,
+  entries,
+  integer,
+  type Kind,
+  list,
+  onOff,
+  pairs,
+  path,
+  type Reading,
+  ratio,
+  text,
+} from './kinds.ts'
 import { contentNames, patterns, texts, words } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
@@ -194,6 +208,18 @@ export const settings = {
     env: ['CLAUDE_OTEL_FILE'],
     flag: 'otel-file',
     description: 'what the file exporter appends to (OTLP/JSON lines)',
+  },
+  'storage.size': {
+    kind: bytes(1_000_000),
+    fallback: 256_000_000,
+    env: ['CLAUDE_OTEL_STORAGE_SIZE'],
+    description: 'what may be kept on disk of runs that are not delivered; the oldest goes first',
+  },
+  'storage.age': {
+    kind: duration(60_000),
+    fallback: 7 * 86_400_000,
+    env: ['CLAUDE_OTEL_STORAGE_AGE'],
+    description: 'how long it may be kept, and how long a session is remembered that nobody resumes',
   },
   propagators: {
     kind: list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const),

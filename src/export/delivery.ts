@@ -9,7 +9,7 @@ import { signalTypes } from '../config/settings.ts'
 import { applyContentRule, type ContentRule } from '../telemetry/content.ts'
 import type { Attributes, LogSignal, MetricSignal, Signal, SignalType, SpanSignal } from '../telemetry/signal.ts'
 import { type Acks, type Collection, type DestinationAcks, noAcks } from './acks.ts'
-import { type Exporter, type Outcome, openExporter, type Payloads } from './exporter.ts'
+import { type Exporter, type Outcome, openExporter, type Payloads, unanswered } from './exporter.ts'
 import { Lane } from './lane.ts'
 import { MetricSource, QueueSource, type Source } from './sources.ts'
 import { Window } from './window.ts'
@@ -207,7 +207,7 @@ function openLazily<T extends SignalType>(open: () => Promise<Exporter<T>>): { g
   const attempt = (): Promise<Opened<T>> =>
     open().then(
       (exporter) => ({ exporter }),
-      (error) => ({ failure: { status: 'retry', reason: describeError(error) } }),
+      (error) => ({ failure: unanswered(describeError(error)) }),
     )
   let opening = attempt()
   return {

@@ -3,12 +3,13 @@
  * never with a retry of its own: when to try again, and what a failure costs, is delivery's to decide.
  */
 
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs'
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describeError } from '../base/errors.ts'
+import { appendRotating } from '../base/rotating-file.ts'
 import type { BatchSettings, Destination, ExporterKind } from '../config/config.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { jsonSerializers } from './serializers.ts'
@@ -23,8 +24,8 @@ export interface Payloads {
 export type Outcome =
   /** `lost` of the records were refused by a server that took the rest. */
   | { readonly status: 'accepted'; readonly lost?: number; readonly reason?: string }
-  /** Not now; `afterMs` is the server's own wish. */
-  | { readonly status: 'retry'; readonly afterMs?: number; readonly reason: string }
+  /** Not now; `afterMs` is the server's own wish, `hint` what a person may want to look at. */
+  | { readonly status: 'retry'; readonly afterMs?: number; readonly reason: string; readonly hint?: string }
   /** Not with this configuration, and trying again will not mend that: kept until a person has. */
   | { readonly status: 'held'; readonly reason: string; readonly hint: string }
   /** Never; `tooLarge`: a smaller request might pass. */
@@ -32,6 +33,19 @@ export type Outcome =
 
 /** What a server that says 401 or 403 wants. */
 export const checkCredentials = 'check the headers of this destination'
+
+/** What connections fail of, in the words of the clients' error messages, and what to look at. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/ENOTFOUND|EAI_AGAIN|ENODATA|getaddrinfo|name resolution|resolve host/i, 'check the host of the endpoint'],
+  [/certificate|self.signed|CERT_|issuer|PEM|\bTLS\b|\bSSL\b/i, 'check the certificates of this destination'],
+  [/ECONNREFUSED|unable to connect/i, 'nobody listens there'],
+]
+
+/** An attempt that got no answer. */
+export function unanswered(reason: string): Outcome {
+  const hint = hints.find(([words]) => words.test(reason))?.[1]
+  return { status: 'retry', reason, ...(hint === undefined ? {} : { hint }) }
+}
 
 export interface Exporter<T extends SignalType> {
   /** One attempt. Resolves by `deadline` at the latest and never rejects. */
@@ -54,7 +68,7 @@ const exporters: Table = {
     return (await import('./otlp-http.ts')).openHttp(type, within)
   },
   console: async (type) => openConsole(type),
-  file: async (type, { path }) => openFile(type, path),
+  file: async (type, destination) => openFile(type, destination),
 }
 
 /** Opens what the destination's kind asks for. Rejects where it cannot be opened now: a certificate that is not there. */
@@ -81,12 +95,15 @@ function openConsole<T extends SignalType>(type: T): Exporter<T> {
 }
 
 /** OTLP/JSON lines, one request each, in a file of the user's alone. One write per line, so that lines stay whole. */
-function openFile<T extends SignalType>(type: T, path: string): Exporter<T> {
+function openFile<T extends SignalType>(
+  type: T,
+  { path, maxBytes = Number.POSITIVE_INFINITY }: Destination<'file'>,
+): Exporter<T> {
   return {
     async send(payload) {
       try {
         mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-        appendFileSync(path, `${toJson(type, payload)}\n`, { mode: 0o600 })
+        appendRotating(path, `${toJson(type, payload)}\n`, maxBytes)
         return { status: 'accepted' }
       } catch (error) {
         return { status: 'retry', reason: describeError(error) }

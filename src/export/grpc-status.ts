@@ -12,7 +12,9 @@ export function retryDelay(details: string | Buffer | undefined): number | undef
       const content = new Map(fields(any))
       if (String(content.get(1)) !== 'type.googleapis.com/google.rpc.RetryInfo') continue
       const delay = new Map(fields(bytes(new Map(fields(bytes(content.get(2)))).get(1))))
-      return Number(delay.get(1) ?? 0) * 1000 + Number(delay.get(2) ?? 0) / 1e6
+      const ms = Number(delay.get(1) ?? 0) * 1000 + Number(delay.get(2) ?? 0) / 1e6
+      // A negative number is written as an enormous one.
+      return ms <= Number.MAX_SAFE_INTEGER ? ms : undefined
     }
   } catch {
     // A broken detail is no detail.

@@ -28,8 +28,6 @@ export class Lane<P> {
   settled: number
   /** Of the settled ones, those that were finally refused. */
   dropped = 0
-  /** Why the last attempt failed, or what the server refused. */
-  lastError: string | undefined
   /** What a person can do about it, where that is known. */
   hint: string | undefined
   private batchSize: number
@@ -37,7 +35,9 @@ export class Lane<P> {
   /** Before this time the server does not want to be asked. */
   private notBefore = 0
   private timer: Timer | undefined
+  private error: string | undefined
   private isSending = false
+  private isAsking = false
   private isHeld = false
   private running: Promise<void> = Promise.resolve()
   private readonly closing = new AbortController()
@@ -45,6 +45,11 @@ export class Lane<P> {
   constructor(private readonly options: LaneOptions<P>) {
     this.settled = options.settled
     this.batchSize = options.batchSize
+  }
+
+  /** Why the last attempt failed, or what the server refused; or that it has not said anything so far. */
+  get lastError(): string | undefined {
+    return this.error ?? (this.isAsking ? 'no answer so far' : undefined)
   }
 
   /** Something may have come in: it leaves after the delay, or at once when it fills a batch. */
@@ -114,18 +119,22 @@ export class Lane<P> {
   private async attempt({ payload, lost }: Batch<P>, stop: AbortSignal): Promise<Outcome> {
     if (lost !== undefined) return { status: 'rejected', reason: lost }
     if (payload === undefined) return { status: 'accepted' }
+    this.isAsking = true
+    globalThis.faultPoint?.('export.begin')
     try {
       return await this.options.send(payload, stop)
     } catch (error) {
       // What cannot even be encoded will not be better next time.
       return { status: 'rejected', reason: describeError(error) }
+    } finally {
+      this.isAsking = false
     }
   }
 
   private settle({ upTo }: Batch<P>, outcome: Exclude<Outcome, { status: 'retry' | 'held' }>): void {
     const size = upTo - this.settled
     this.dropped += outcome.status === 'rejected' ? size : Math.min(size, outcome.lost ?? 0)
-    this.lastError = outcome.reason
+    this.error = outcome.reason
     this.hint = undefined
     this.failures = 0
     if (outcome.status === 'accepted') this.batchSize = Math.min(this.batchSize * 2, this.options.batchSize)
@@ -134,16 +143,16 @@ export class Lane<P> {
     this.options.onSettled()
   }
 
-  private postpone({ afterMs, reason }: Extract<Outcome, { status: 'retry' }>): void {
-    this.lastError = reason
-    this.hint = undefined
+  private postpone({ afterMs, reason, hint }: Extract<Outcome, { status: 'retry' }>): void {
+    this.error = reason
+    this.hint = hint
     this.failures++
     if (afterMs !== undefined) this.notBefore = this.options.now() + Math.min(afterMs, longestWaitMs)
   }
 
   /** Nothing more in this process; the next one tries once. */
   private hold({ reason, hint }: Extract<Outcome, { status: 'held' }>): void {
-    this.lastError = reason
+    this.error = reason
     this.hint = hint
     this.isHeld = true
   }

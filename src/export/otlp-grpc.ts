@@ -13,7 +13,7 @@ import type { OtlpTarget } from '../config/config.ts'
 import { keepLoopbackDirect, withoutOtlpVariables } from '../config/otlp-environment.ts'
 import { scope } from '../telemetry/provider.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import { checkCredentials, type Exporter, type Outcome } from './exporter.ts'
+import { checkCredentials, type Exporter, type Outcome, unanswered } from './exporter.ts'
 import { retryDelay } from './grpc-status.ts'
 import { type PartialSuccess, readPartialSuccess } from './serializers.ts'
 
@@ -100,7 +100,7 @@ function failure(error: unknown): Outcome {
   const afterMs = retryDelay(error.metadata.get('grpc-status-details-bin')[0])
   const isExhausted = error.code === status.RESOURCE_EXHAUSTED
   if (retryable.has(error.code) || (isExhausted && afterMs !== undefined)) {
-    return { status: 'retry', reason, ...(afterMs === undefined ? {} : { afterMs }) }
+    return { ...unanswered(reason), ...(afterMs === undefined ? {} : { afterMs }) }
   }
   return { status: 'rejected', reason, ...(isExhausted ? { tooLarge: true } : {}) }
 }

@@ -11,7 +11,7 @@ import { showText } from '../config/kinds.ts'
 import { keepLoopbackDirect } from '../config/otlp-environment.ts'
 import { scope } from '../telemetry/provider.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import { checkCredentials, type Exporter, type Outcome } from './exporter.ts'
+import { checkCredentials, type Exporter, type Outcome, unanswered } from './exporter.ts'
 import { jsonSerializers, protobufSerializers } from './serializers.ts'
 
 const retryable = new Set([429, 502, 503, 504])
@@ -40,7 +40,7 @@ export function openHttp<T extends SignalType>(type: T, otlp: OtlpTarget): Expor
         const answer = await readAnswer(response)
         return response.ok ? serializer.readAnswer(answer) : failure(response, answer)
       } catch (error) {
-        return { status: 'retry', reason: signal.aborted ? noAnswer(deadline, timeoutMs) : describeError(error) }
+        return unanswered(signal.aborted ? noAnswer(deadline, timeoutMs) : describeError(error))
       } finally {
         release()
       }

@@ -94,7 +94,6 @@ export class MetricSource implements Source<ResourceMetrics> {
   private last: Collection | undefined
   private lastUnixMicro: number
   private collected: Batch<ResourceMetrics> | undefined
-  private isCollecting = false
 
   constructor(private readonly options: MetricSourceOptions) {
     const { window, state, settled, last, startUnixMicro } = options
@@ -144,13 +143,7 @@ export class MetricSource implements Source<ResourceMetrics> {
   private async collect(state: MetricState): Promise<Batch<ResourceMetrics>> {
     await this.catchUp()
     const collection = this.underWay() ?? this.begin()
-    // What comes in meanwhile belongs to the next collection.
-    this.isCollecting = true
-    try {
-      return { payload: await state.collect(collection), upTo: collection.upTo }
-    } finally {
-      this.isCollecting = false
-    }
+    return { payload: await state.collect(collection), upTo: collection.upTo }
   }
 
   /** Records everything that belongs to the collection, also what memory had no room for. */
@@ -177,15 +170,15 @@ export class MetricSource implements Source<ResourceMetrics> {
     return this.last !== undefined && this.last.upTo > this.settled ? this.last : undefined
   }
 
-  /** Up to here measurements may be recorded now. */
+  /** Up to here measurements may be recorded now: what comes in while an export is collected belongs to the next. */
   private end(): number {
-    const isKept = this.collected !== undefined
-    return Math.min(this.window.seen, isKept ? this.window.seen : (this.underWay()?.upTo ?? this.window.seen))
+    const { seen } = this.window
+    return this.collected === undefined ? Math.min(seen, this.underWay()?.upTo ?? seen) : seen
   }
 
   private record(): void {
     const { state, window } = this
-    if (state === undefined || this.isCollecting || this.isUnknown) return
+    if (state === undefined || this.isUnknown) return
     const count = Math.min(window.held.length, this.end() - window.start)
     for (const [at, signal] of window.held.slice(0, count).entries()) {
       this.lastUnixMicro = Math.max(this.lastUnixMicro, signal.timeUnixMicro)

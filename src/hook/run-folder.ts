@@ -33,6 +33,11 @@ export function wrappedRunName(startUnixMicro: number, pid: number, random: stri
   return `${startUnixMicro}-${pid}-${random}`
 }
 
+/** When the wrapper began the run, microseconds since the epoch, by the folder's name; NaN for a run that nobody wrapped. */
+export function startOf(run: string): number {
+  return Number(run.split(/[/\\-]/).at(-3))
+}
+
 /** Process id of the wrapper that began the run, by the folder's name; NaN for a run that nobody wrapped. */
 export function wrapperOf(run: string): number {
   return Number(run.split('-').at(-2))

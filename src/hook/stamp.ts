@@ -13,24 +13,32 @@ import { runFolder, runVariable, wrapperOf } from './run-folder.ts'
 /** A hook whose stdin is never closed gives up after this; claude always closes it at once. */
 const stdinGraceMs = 5000
 
-/** The event's name on the command line is only a label: which event it is stands in the payload. */
+/** The event's name on the command line is a label: which event it is stands in the payload. */
 export async function stampHook(): Promise<void> {
   const timeUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
+  globalThis.faultPoint?.('hook.begin')
   setTimeout(() => process.exit(0), stdinGraceMs)
   process.umask(0o077)
   const { env } = process
   const run = runFolder(env, process.ppid)
   if (run === undefined) return
   const payload = await Bun.file(0).text()
+  globalThis.faultPoint?.('hook.read')
   const pid = Number(env.CLAUDE_PID) || process.ppid
   const parent = env.TRACEPARENT === undefined ? '' : `,"tp":${JSON.stringify(env.TRACEPARENT)}`
   const tookMicro = Math.floor(performance.now() * 1000)
   const header = `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${parent}}`
   const isAttended = isAlive(wrapperOf(run))
-  // A wrapped run that is over has no folder any more, and must not get a new one from a late hook.
-  const createPath = isAttended || env[runVariable] === undefined
+  // A wrapped run that is over has no folder any more, and must not get a new one from a late hook. One whose wrapper was killed
+  // before it made the folder gets it from the hooks that claude waits for.
+  const createPath = isAttended || env[runVariable] === undefined || isBeginning(process.argv[3])
   await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, `${header}\n${payload}\n`, { createPath })
+  globalThis.faultPoint?.('hook.written')
   if (!isAttended && !isAlive(await readOwner(run))) startPump(run)
+}
+
+function isBeginning(label: string | undefined): boolean {
+  return label === 'SessionStart' || label === 'UserPromptSubmit'
 }
 
 /** Whoever empties the spool writes its process id into `owner`; nobody does for a claude that was not wrapped. */
@@ -52,6 +60,7 @@ function isAlive(pid: number): boolean {
 }
 
 function startPump(run: string): void {
+  globalThis.faultPoint?.('hook.pump')
   const { BUN_BE_BUN: _, BUN_OPTIONS: __, ...env } = process.env
   const command = [process.execPath, 'pump', run]
   Bun.spawn(command, { env, cwd: '/', stdio: ['ignore', 'ignore', 'ignore'], detached: true }).unref()

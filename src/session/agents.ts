@@ -5,7 +5,14 @@
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import type { AgentEntry } from './entries.ts'
-import { createInvocation, endInvocation, type Invocation, type InvocationStatus } from './invocations.ts'
+import {
+  createInvocation,
+  type Endings,
+  endInvocation,
+  type Invocation,
+  type InvocationStatus,
+  noteLife,
+} from './invocations.ts'
 import type { ModelCalls } from './model-calls.ts'
 import type { ToolCalls } from './tool-calls.ts'
 import type { Turns } from './turns.ts'
@@ -13,12 +20,14 @@ import type { Turns } from './turns.ts'
 interface Agent {
   readonly invocation: Invocation
   readonly turn: Invocation
+  endedUnixMicro?: number
 }
 
 export class Agents {
   count = 0
 
   private readonly agents = new Map<string, Agent>()
+  private readonly unannounced = new Set<string>()
   private readonly descriptions = new Map<string, Pick<AgentEntry, 'agentType' | 'toolUseId' | 'description'>>()
 
   constructor(
@@ -26,6 +35,7 @@ export class Agents {
     private readonly tools: ToolCalls,
     private readonly models: ModelCalls,
     private readonly turns: Turns,
+    private readonly endings: Endings,
   ) {}
 
   /** What is told later completes what was told before. */
@@ -34,23 +44,44 @@ export class Agents {
   }
 
   onStart(agentId: string | undefined, agentType: string | undefined, at: number, promptId: string | undefined): void {
-    if (agentId === undefined || this.agents.get(agentId)?.invocation.isOpen) return
-    this.begin(agentId, agentType, at, promptId)
+    if (agentId === undefined) return
+    // One that its transcript has told of already was stamped late, perhaps after its end.
+    if (this.unannounced.delete(agentId)) return
+    const agent = this.agents.get(agentId)
+    if (agent === undefined || agent.endedUnixMicro !== undefined) this.begin(agentId, agentType, at, promptId)
   }
 
   /** An end without a beginning is that of a helper of Claude Code's own, such as a compaction's. */
   onEnd(agentId: string | undefined, at: number): void {
     const agent = agentId === undefined ? undefined : this.agents.get(agentId)
-    if (agent !== undefined) this.end(agent, at, 'completed')
+    if (agent === undefined || agent.endedUnixMicro !== undefined) return
+    agent.endedUnixMicro = at
+    const close = () => this.end(agent, at, 'completed')
+    if (this.models.isAnswered(agent.invocation.agentId)) close()
+    else this.endings.add(agent.invocation, at, close)
   }
 
   refOf(agentId: string | undefined): SpanRef | undefined {
     return agentId === undefined ? undefined : this.agents.get(agentId)?.invocation.ref
   }
 
-  /** Begins an agent that nobody announced. */
-  invocationOf(agentId: string, agentType: string | undefined, at: number, promptId: string | undefined): Invocation {
-    return (this.agents.get(agentId) ?? this.begin(agentId, agentType, at, promptId)).invocation
+  /**
+   * The agent's life that something which began at `began` belongs to. One that nobody announced begins here, at `at`: also
+   * another life of an agent that had ended and was sent a message.
+   */
+  invocationOf(
+    began: number,
+    agentId: string,
+    agentType: string | undefined,
+    at: number,
+    promptId: string | undefined,
+  ): Invocation {
+    const agent = this.agents.get(agentId)
+    if (agent === undefined) this.unannounced.add(agentId)
+    const goesOn = agent?.endedUnixMicro !== undefined && began > agent.endedUnixMicro
+    if (agent === undefined || goesOn) return this.begin(agentId, agentType, at, promptId).invocation
+    if (agent.endedUnixMicro === undefined) noteLife(agent.invocation, at)
+    return agent.invocation
   }
 
   finish(at: number, status: InvocationStatus): void {
@@ -63,7 +94,11 @@ export class Agents {
     this.count += 1
     const invocation = createInvocation({
       ref: this.emitter.ref(`agent:${agentId}${isAgain ? `:${this.count}` : ''}`),
-      agentName: agentType || this.descriptions.get(agentId)?.agentType || 'subagent',
+      agentName:
+        agentType ||
+        this.agents.get(agentId)?.invocation.agentName ||
+        this.descriptions.get(agentId)?.agentType ||
+        'subagent',
       agentId,
       ...(promptId === undefined ? {} : { promptId }),
       startUnixMicro: at,
@@ -74,8 +109,10 @@ export class Agents {
     return agent
   }
 
-  private end({ invocation, turn }: Agent, at: number, status: InvocationStatus): void {
+  private end(agent: Agent, at: number, status: InvocationStatus): void {
+    const { invocation, turn } = agent
     if (!invocation.isOpen) return
+    agent.endedUnixMicro = at
     const { toolUseId, description } = this.descriptions.get(invocation.agentId ?? '') ?? {}
     const call = toolUseId === undefined ? undefined : this.tools.find(toolUseId)
     // Its start can be stamped before that of the call that started it.

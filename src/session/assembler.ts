@@ -2,12 +2,13 @@
  * Journal entries in, signals out: pure. Finds the session that an entry belongs to, begins sessions, and ends them when
  * claude goes on to another one or is gone. Two assemblers that are told the same say the same.
  */
-import { deriveSpanId, deriveTraceId } from '../telemetry/ids.ts'
+import type { AttributeName } from '../telemetry/attributes.ts'
+import { deriveSpanId, deriveTraceId, deriveUlid } from '../telemetry/ids.ts'
 import type { InstrumentName } from '../telemetry/metrics.ts'
-import type { Signal, SpanRef } from '../telemetry/signal.ts'
+import type { LogSignal, Signal, SpanRef } from '../telemetry/signal.ts'
 import { parseTraceparent, sampleRoot } from '../telemetry/trace-context.ts'
 import type { BrokenEntry, Entry, ExitEntry, HookEntry, RunEntry } from './entries.ts'
-import { Session } from './session.ts'
+import { Session, type SessionEntry } from './session.ts'
 
 export interface OpenSession {
   readonly id: string
@@ -30,8 +31,11 @@ export function createAssembler(): Assembler {
   let run: RunEntry | undefined
   let hasRootSession = false
   let signals: Signal[] = []
+  let logs = 0
+  /** Of sessions that have not begun yet: claude writes the first lines of a transcript before it runs the first hook. */
+  const early = new Map<string, SessionEntry[]>()
   const emit = (signal: Signal): void => {
-    signals.push(signal)
+    signals.push(signal.kind === 'log' ? withId(signal, `${run?.runId}:${logs++}`) : signal)
   }
 
   /** Undefined for a straggler of a session that is over. A session whose beginning was not seen begins here. */
@@ -39,15 +43,24 @@ export function createAssembler(): Assembler {
     const known = sessions.get(entry.event.sessionId)
     const { detail } = entry.event
     const begins = detail.type === 'session-start' && detail.source !== 'compact'
-    if (known === undefined) return begin(entry, begins ? detail.source : impliedSource(entry.pid))
+    if (known === undefined) return begin(entry, begins ? detail.source : impliedSource(entry))
     const isResumed = begins && known.endedUnixMicro !== undefined
     if (isResumed) return begin(entry, detail.source)
     return known.isOver ? undefined : known
   }
 
-  /** Where claude's arguments kept SessionStart from us, they say how the session began, and it began with the run. */
-  function impliedSource(pid: number): string {
-    return isRoot(pid) ? (run?.wrapped?.source ?? 'startup') : 'startup'
+  /** Where claude's arguments kept SessionStart from us: how the session before it ended, or else those arguments, say it. */
+  function impliedSource(entry: HookEntry): string {
+    const before = formerOf(entry).at(-1)
+    if (before?.endReason === 'clear' || before?.endReason === 'resume') return before.endReason
+    return isRoot(entry.pid) ? (run?.wrapped?.source ?? 'startup') : 'startup'
+  }
+
+  /** The sessions that this one takes the place of. */
+  function formerOf({ pid, event }: HookEntry): Session[] {
+    return [...sessions.values()].filter(
+      ({ start, isOver }) => !isOver && (start.pid === pid || start.id === event.sessionId),
+    )
   }
 
   function isRoot(pid: number): boolean {
@@ -56,8 +69,7 @@ export function createAssembler(): Assembler {
 
   function begin(entry: HookEntry, source: string): Session {
     const id = entry.event.sessionId
-    const isFormer = ({ start, isOver }: Session): boolean => !isOver && (start.pid === entry.pid || start.id === id)
-    const former = [...sessions.values()].filter(isFormer)
+    const former = formerOf(entry)
     const cleared = source === 'clear' ? former.at(-1) : undefined
     for (const session of former) session.finish()
     const parent = parentOf(entry)
@@ -75,6 +87,8 @@ export function createAssembler(): Assembler {
       emit,
     )
     sessions.set(id, session)
+    for (const told of early.get(id) ?? []) session.on(told)
+    early.delete(id)
     return session
   }
 
@@ -93,6 +107,13 @@ export function createAssembler(): Assembler {
     const traceId = parent?.traceId ?? deriveTraceId(key)
     const traceFlags = run === undefined ? 1 : sampleRoot(run.sampler, traceId, parent)
     return { ...parent, traceId, spanId: deriveSpanId(traceId, `session:${key}`), traceFlags }
+  }
+
+  /** What comes after a session's end is not told. */
+  function tell(entry: SessionEntry): void {
+    const session = sessions.get(entry.session)
+    if (session === undefined) early.set(entry.session, [...(early.get(entry.session) ?? []), entry])
+    else if (!session.isOver) session.on(entry)
   }
 
   function exit(entry: ExitEntry): void {
@@ -115,16 +136,6 @@ export function createAssembler(): Assembler {
   function hook(entry: HookEntry): void {
     sessionOf(entry)?.onHook(entry)
     for (const found of entry.found ?? []) tell(found)
-  }
-
-  /** Entries that name their session; what comes after its end is not told. */
-  function tell(entry: Extract<Entry, { readonly session: string }>): void {
-    const session = sessions.get(entry.session)
-    if (session === undefined || session.isOver) return
-    if (entry.k === 'line') session.onLine(entry)
-    if (entry.k === 'agent') session.onAgent(entry)
-    if (entry.k === 'previous') session.onPrevious(entry)
-    if (entry.k === 'repository') session.onRepository(entry.attributes)
   }
 
   return {
@@ -150,4 +161,10 @@ export function createAssembler(): Assembler {
           isEnding: session.endedUnixMicro !== undefined,
         })),
   }
+}
+
+/** By its place in the run, so that it is the same whenever the journal is read again. */
+function withId(signal: LogSignal, place: string): LogSignal {
+  const uid = deriveUlid(signal.timeUnixMicro / 1000, place)
+  return { ...signal, attributes: { ['log.record.uid' satisfies AttributeName]: uid, ...signal.attributes } }
 }

@@ -22,7 +22,7 @@ export interface SpanText {
 }
 
 export interface Emitter {
-  /** Ids within the session's trace. */
+  /** Ids within the session, of which a trace can have several. */
   ref(key: string): SpanRef
   span(span: SpanText): void
   log(event: LogEventName, at: number, ref: SpanRef, attributes: AttributeSet, body?: string, severity?: Severity): void
@@ -32,7 +32,7 @@ export interface Emitter {
 /** `common` is asked anew for every span and log record: the conversation id of a fork is known only later. */
 export function createEmitter(session: SpanRef, common: () => AttributeSet, emit: (signal: Signal) => void): Emitter {
   return {
-    ref: (key) => ({ ...session, spanId: deriveSpanId(session.traceId, key) }),
+    ref: (key) => ({ ...session, spanId: deriveSpanId(session.traceId, `${session.spanId} ${key}`) }),
     span: ({ spanKind = 'internal', attributes, events = [], links = [], error, endUnixMicro, ...span }) =>
       emit({
         kind: 'span',

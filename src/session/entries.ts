@@ -20,6 +20,8 @@ export interface RunEntry {
   readonly wrapped?: {
     readonly root: SpanRef
     readonly pid: number
+    /** See processes.ts. */
+    readonly birth?: number
     /** By claude's arguments: for a session whose SessionStart nobody tells. */
     readonly source: 'startup' | 'resume' | 'fork'
   }
@@ -34,6 +36,8 @@ export interface HookEntry {
   readonly from: string
   /** Process id of the claude that ran the hook. */
   readonly pid: number
+  /** Of that process, with the first entry that names it; see processes.ts. */
+  readonly birth?: number
   readonly traceparent?: string
   /** How long the hook's process took to hand its record over. */
   readonly tookMicro?: number

@@ -15,6 +15,8 @@ export interface Invocation {
   readonly agentId?: string
   readonly promptId?: string
   startUnixMicro: number
+  /** The last sign of life. */
+  lastUnixMicro: number
   readonly turn?: Invocation
   usage: Usage
   model?: string
@@ -30,7 +32,12 @@ export type InvocationStatus = 'completed' | 'error' | 'interrupted' | 'abandone
 type NewInvocation = Pick<Invocation, 'ref' | 'agentName' | 'agentId' | 'promptId' | 'startUnixMicro' | 'turn'>
 
 export function createInvocation(given: NewInvocation): Invocation {
-  return { ...given, usage: noUsage, toolCalls: 0, requests: 0, isOpen: true }
+  return { ...given, lastUnixMicro: given.startUnixMicro, usage: noUsage, toolCalls: 0, requests: 0, isOpen: true }
+}
+
+/** Something of the invocation was going on at that time. */
+export function noteLife(invocation: Invocation, at: number): void {
+  invocation.lastUnixMicro = Math.max(invocation.lastUnixMicro, at)
 }
 
 interface Answer {
@@ -54,12 +61,12 @@ export interface InvocationEnd {
   readonly error?: { readonly type: string; readonly message?: string }
 }
 
-/** Emits the span and its duration, once. */
-export function endInvocation(emitter: Emitter, invocation: Invocation, end: InvocationEnd): void {
-  if (!invocation.isOpen) return
+/** Emits the span and its duration, once. What is known to have happened below it lies within it. Returns its end. */
+export function endInvocation(emitter: Emitter, invocation: Invocation, end: InvocationEnd): number {
+  if (!invocation.isOpen) return invocation.lastUnixMicro
   invocation.isOpen = false
   const { ref, agentName, startUnixMicro, usage, model } = invocation
-  const endUnixMicro = Math.max(end.endUnixMicro, startUnixMicro)
+  const endUnixMicro = Math.max(end.endUnixMicro, startUnixMicro, invocation.lastUnixMicro)
   emitter.span({
     ref,
     parent: end.parent,
@@ -85,4 +92,36 @@ export function endInvocation(emitter: Emitter, invocation: Invocation, end: Inv
     'gen_ai.provider.name': 'anthropic',
     'error.type': end.error?.type,
   })
+  return endUnixMicro
+}
+
+/** Hooks and transcript lines that belong to something come at most this long after its end was told. */
+export const stragglerMicros = 2_000_000
+
+/**
+ * Ends that were told before all that belongs to them: a Stop can be faster than the lines of the answer that it follows.
+ * They wait for the lines, as long as stragglers may take.
+ */
+export class Endings {
+  private readonly waiting = new Map<Invocation, { readonly at: number; readonly close: () => void }>()
+
+  /** Of several ends of one invocation the first counts. */
+  add(invocation: Invocation, at: number, close: () => void): void {
+    if (!this.waiting.has(invocation)) this.waiting.set(invocation, { at, close })
+  }
+
+  /** What it waited for is there. */
+  complete(invocation: Invocation): void {
+    const ending = this.waiting.get(invocation)
+    this.waiting.delete(invocation)
+    ending?.close()
+  }
+
+  settle(now: number): void {
+    for (const [invocation, { at }] of this.waiting) if (now - at > stragglerMicros) this.complete(invocation)
+  }
+
+  flush(): void {
+    this.settle(Number.POSITIVE_INFINITY)
+  }
 }

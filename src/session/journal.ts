@@ -15,6 +15,8 @@ export interface Journal {
   read(): Generator<Entry>
   /** All of them, or none if this throws. */
   append(entries: readonly Entry[]): void
+  /** Bytes of all entries. */
+  size(): number
   close(): void
 }
 
@@ -34,6 +36,8 @@ export function openJournal(path: string): Journal {
     append(entries) {
       if (entries.length === 0) return
       const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+      globalThis.faultPoint?.('journal.append')
+      globalThis.faultPoint?.('journal.torn', () => writeSync(file, bytes, 0, bytes.length >> 1))
       try {
         for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
         size += bytes.length
@@ -41,7 +45,9 @@ export function openJournal(path: string): Journal {
         ftruncateSync(file, size)
         throw error
       }
+      globalThis.faultPoint?.('journal.appended')
     },
+    size: () => size,
     close: () => closeSync(file),
   }
 }

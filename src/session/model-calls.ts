@@ -6,7 +6,7 @@ import { type CostState, noUsage, type TranscriptDetail, type Usage } from '../c
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { addUsage, type Emitter, exceedingUsage, usageAttributes } from './emitter.ts'
-import { countRequest, type Invocation } from './invocations.ts'
+import { countRequest, type Invocation, noteLife } from './invocations.ts'
 
 type Message = Extract<TranscriptDetail, { type: 'message' }>
 type Failure = Extract<TranscriptDetail, { type: 'api-failure' }>
@@ -126,6 +126,12 @@ export class ModelCalls {
     this.costUsd = Math.max(0, cost.totalUsd - (this.baseline?.totalUsd ?? 0))
   }
 
+  /** Whether the last that was told of a conversation ('' is the main one) is a whole answer, which asks for no tool. */
+  isAnswered(chain = ''): boolean {
+    const { stopReason } = this.pending.get(chain)?.message ?? {}
+    return stopReason !== undefined && stopReason !== 'tool_use'
+  }
+
   /** Emits what one conversation, or all of them, have pending. */
   flush(chain?: string): void {
     for (const [key, pending] of this.pending) {
@@ -195,6 +201,7 @@ export class ModelCalls {
         'claude.speed': message.speed,
       },
     })
+    noteLife(invocation, endUnixMicro)
     countRequest(invocation, message)
     if (message.text === undefined) return
     this.emitter.log(
@@ -218,7 +225,9 @@ export class ModelCalls {
     const { usage, model, requested, source, endUnixMicro: at } = call
     this.usage = addUsage(this.usage, usage)
     this.usageByModel.set(model, addUsage(this.usageByModel.get(model) ?? noUsage, usage))
-    this.requests += 1
+    // Of an answer that was cut short the total has more output than the message; that is no request of its own.
+    const isRequest = usage.input + usage.cacheRead + usage.cacheCreation > 0
+    if (isRequest) this.requests += 1
     this.emitter.span({
       ref: call.ref,
       parent: call.parent,
@@ -237,6 +246,7 @@ export class ModelCalls {
     })
     const names = modelNames(requested, model)
     this.countTokens(usage, names, source, at)
+    if (!isRequest) return
     this.emitter.metric('claude.model_requests_total', at, 1, { ...names, 'claude.query_source': source })
     this.emitter.metric(usage.cacheRead > 0 ? 'claude.cache_hits_total' : 'claude.cache_misses_total', at, 1, names)
     if (source === 'auxiliary') return

@@ -17,13 +17,14 @@ import { createRedactor } from '../telemetry/redact.ts'
 import type { Attributes, Signal } from '../telemetry/signal.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { createAssembler } from './assembler.ts'
+import { recordDrop } from './drops.ts'
 import type { BrokenEntry, Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
 import { HealthMeter } from './health.ts'
 import { openJournal } from './journal.ts'
+import { birthOf, isProcessAlive } from './processes.ts'
 import { appendReport } from './reports.ts'
 import { readRepository } from './repository.ts'
 import {
-  isProcessAlive,
   type RunFolder,
   readJsonFile,
   readSessionContext,
@@ -32,13 +33,13 @@ import {
   writeJsonFile,
   writeSessionContext,
 } from './run.ts'
-import { type BrokenRecord, readSpool, removeFromSpool, type SpoolRecord } from './spool.ts'
+import { type BrokenRecord, readSpool, removeFromSpool, type SpoolContent, type SpoolRecord } from './spool.ts'
 import { Transcripts } from './transcripts.ts'
 
 export interface PumpOptions {
   /** Owned by this process (see claimRun). */
   readonly folder: RunFolder
-  readonly paths: Pick<StatePaths, 'sessions' | 'reports'>
+  readonly paths: Pick<StatePaths, 'sessions' | 'reports' | 'dropped'>
   readonly config: Config
   /** What a new journal begins with; one that exists has its own. */
   readonly entry: RunEntry
@@ -52,8 +53,13 @@ export interface Exit {
 }
 
 export interface Pump {
-  /** Process ids of claudes whose sessions are not over. */
+  /** Process ids of claudes whose sessions are not over, and of those the ones that are gone. */
   openProcesses(): number[]
+  goneProcesses(): number[]
+  /** Whether the claude of that number that this run knows still lives. */
+  lives(pid: number): boolean
+  /** How many entries this process did not take because the journal had reached the size that is set for all runs. */
+  readonly givenUp: number
   /**
    * Takes everything that is left, then ends the sessions of the claudes that `exits` names. Delivers within the deadline;
    * what is delivered is removed, what is not is kept for later. Never rejects.
@@ -67,8 +73,13 @@ export interface Pump {
  */
 const holdBackMicros = 200_000
 const pollMs = 500
+/** Transcript lines that wait for hooks of before them; more are not read until these are told. */
+const mostWaiting = 2000
 /** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
 const duplicateMicros = 2_000_000
+/** Events without an id of their own, which may come again with the same words. */
+const repeatable: ReadonlySet<string> = new Set(['PermissionRequest', 'Stop'])
+const repeatMicros = 200_000
 
 export function startPump(options: PumpOptions): Pump {
   const pump = new RunPump(options)
@@ -88,9 +99,13 @@ class RunPump implements Pump {
   private readonly taken = new Set<string>()
   private readonly recent = new Map<string, { readonly from: string; readonly at: number }>()
   private readonly sessionStarts = new Map<string, number>()
+  /** By process id, of the claudes whose hooks were seen. */
+  private readonly births = new Map<number, number>()
   private readonly repositories = new Map<string, string>()
   private readonly saved = new Map<string, string>()
   private waiting: Entry[] = []
+  /** Entries for which the journal had no room. */
+  givenUp = 0
   private watcher: FSWatcher | undefined
   private timer: ReturnType<typeof setTimeout> | undefined
 
@@ -103,13 +118,20 @@ class RunPump implements Pump {
     // The first entry is the run's; the rest of the file is not looked at for it.
     const begun = this.journal.read().next().value
     const run = begun?.k === 'run' ? begun : options.entry
+    if (run.wrapped?.birth !== undefined) this.births.set(run.wrapped.pid, run.wrapped.birth)
     this.transcripts = new Transcripts({ keeper: this.keeper, sessions: paths.sessions })
+    // Read in any case, for a later version's is not ours to write over; counts of a journal that is gone say nothing of a new one.
+    const acked = readAcked(folder)
     this.delivery = startDelivery({
       config,
       resource: run.resource,
       startUnixMicro: run.at,
-      acks: readAcked(folder),
-      onAck: (acks) => writeJsonFile(folder.acked, acksToJson(acks)),
+      acks: begun === undefined ? {} : acked,
+      onAck: (acks) => {
+        globalThis.faultPoint?.('export.sent')
+        writeJsonFile(folder.acked, acksToJson(acks))
+        globalThis.faultPoint?.('export.acked')
+      },
       replay: () => this.signalsAgain(),
     })
     for (const entry of this.journal.read()) this.replay(entry)
@@ -120,6 +142,7 @@ class RunPump implements Pump {
   private replay(entry: Entry): void {
     if ('from' in entry) this.taken.add(entry.from)
     if (entry.k === 'hook') {
+      if (entry.birth !== undefined) this.births.set(entry.pid, entry.birth)
       this.followSession(entry)
       this.recent.set(entry.key ?? entry.from, entry)
     }
@@ -154,11 +177,19 @@ class RunPump implements Pump {
     return [...new Set(this.assembler.openSessions().map(({ pid }) => pid))]
   }
 
+  goneProcesses(): number[] {
+    return this.openProcesses().filter((pid) => !this.lives(pid))
+  }
+
+  lives(pid: number): boolean {
+    return isProcessAlive(pid, this.births.get(pid))
+  }
+
   async close(exits: () => readonly Exit[], deadline: AbortSignal): Promise<DeliveryReport> {
     this.watcher?.close()
     clearTimeout(this.timer)
     try {
-      this.take(true)
+      while (this.take(true)) await Bun.sleep(0)
       this.record(exits().map((exit) => ({ k: 'exit', at: nowMicros(), ...exit })))
       this.record(this.exitsOfGone())
     } catch (error) {
@@ -173,6 +204,7 @@ class RunPump implements Pump {
     this.journal.close()
     const report = this.maskReport(given)
     this.log(`closed: ${JSON.stringify(report)}`)
+    this.tellGivenUp()
     const { settled, destinations } = report
     const run = basename(this.options.folder.path)
     appendReport(this.options.paths.reports, {
@@ -183,9 +215,21 @@ class RunPump implements Pump {
       destinations,
       health: this.health.read(),
     })
-    if (report.settled && isComplete) removeRunFolder(this.options.folder)
-    else releaseRun(this.options.folder)
+    if (!settled || !isComplete || !removeRunFolder(this.options.folder)) releaseRun(this.options.folder)
     return report
+  }
+
+  private tellGivenUp(): void {
+    const { folder, paths } = this.options
+    if (this.givenUp === 0) return
+    const drop = {
+      at: Date.now(),
+      run: basename(folder.path),
+      reason: 'full',
+      bytes: 0,
+      entries: this.givenUp,
+    } as const
+    recordDrop(paths.dropped, drop)
   }
 
   /** What a server says of a request can quote it. */
@@ -206,38 +250,67 @@ class RunPump implements Pump {
   }
 
   private tick(): void {
+    let hasMore = false
     try {
-      this.take(false)
+      hasMore = this.take(false)
     } catch (error) {
       // A full or vanished disk: the records stay where they are, the next tick tries again.
       this.log(`records not taken: ${describeError(error)}`)
     }
-    this.schedule(pollMs)
+    this.schedule(hasMore ? 0 : pollMs)
   }
 
-  /** Moves what is old enough, or everything, into the journal and on to the assembler. */
-  private take(isFinal: boolean): void {
-    const until = isFinal ? Number.POSITIVE_INFINITY : nowMicros() - holdBackMicros
+  /**
+   * Moves a piece of what is old enough, or of everything, into the journal and on to the assembler. True when there is more of it.
+   * Hooks are taken up to where the transcripts are read and no further: what has left the spool is in the journal.
+   */
+  private take(isFinal: boolean): boolean {
+    const due = isFinal ? Number.POSITIVE_INFINITY : nowMicros() - holdBackMicros
     const { folder } = this.options
-    const { records, broken, waiting } = readSpool(folder.spool, until, isFinal)
-    const fresh = records.filter((record) => !this.taken.has(record.from))
-    const found: Entry[] = fresh.flatMap((record) => this.readRecord(record))
-    const lines = this.transcripts.read()
+    globalThis.faultPoint?.('pump.take')
+    const lines = this.waiting.length < mostWaiting ? this.transcripts.read() : []
+    const read = Math.min(due, this.transcripts.reachedUnixMicro())
+    const spooled = readSpool(folder.spool, read, isFinal)
+    globalThis.faultPoint?.('pump.taken')
+    const { found, until, names } = this.readRecords(spooled, read)
     // A claude that is gone may have hooks whose records are still to be taken.
-    const isQuiet = waiting === 0 && found.length === 0
+    const isQuiet = spooled.waiting === 0 && found.length === 0 && until === due
     const exits = isQuiet ? this.exitsOfGone() : []
-    const all = [...this.waiting, ...found, ...broken.map((record) => this.brokenEntry(record)), ...lines]
+    const all = [...this.waiting, ...found, ...lines]
     this.waiting = all.filter(({ at }) => at > until)
     this.record([...all.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at), ...exits])
-    for (const { from } of [...records, ...broken]) this.taken.add(from)
-    removeFromSpool(
-      folder.spool,
-      [...records, ...broken].map(({ from }) => from),
-    )
-    for (const { from } of [...records, ...broken]) this.taken.delete(from)
+    for (const name of names) this.taken.add(name)
+    removeFromSpool(folder.spool, names)
+    globalThis.faultPoint?.('pump.removed')
+    for (const name of names) this.taken.delete(name)
+    return until < due
   }
 
-  private record(entries: readonly Entry[]): void {
+  /** Up to a hook that names a transcript for the first time: what stands in that file of the same time is read before the others. */
+  private readRecords(
+    { records, broken, fullAt = Number.POSITIVE_INFINITY }: SpoolContent,
+    read: number,
+  ): TakenRecords {
+    const found: Entry[] = []
+    const names: string[] = []
+    let until = Math.min(read, fullAt)
+    for (const record of records) {
+      if (record.at > until) break
+      names.push(record.from)
+      if (this.taken.has(record.from)) continue
+      found.push(...this.readRecord(record))
+      if (this.transcripts.hasUnread()) until = Math.min(until, record.at)
+    }
+    for (const record of broken.filter(({ at }) => at <= until)) {
+      names.push(record.from)
+      found.push(this.brokenEntry(record))
+    }
+    return { found, until, names }
+  }
+
+  private record(all: readonly Entry[]): void {
+    const entries = this.journal.size() < this.options.config.storage.maxBytes ? all : all.filter(isEnding)
+    this.givenUp += all.length - entries.length
     try {
       this.journal.append(entries)
     } catch (error) {
@@ -259,26 +332,39 @@ class RunPump implements Pump {
 
   private readRecord(record: SpoolRecord): Entry[] {
     const { payload, traceparent, ...stamp } = record
-    const { from, at } = stamp
+    const { from, at, pid } = stamp
     const key = Bun.hash(payload).toString(36)
-    if (this.isDuplicate(key, record)) return [{ k: 'duplicate', at, from }]
     const event = parseHookPayload(payload, this.keeper)
+    const kept = this.keeper.takeTally()
+    const withinMicros = 'name' in event && repeatable.has(event.name) ? repeatMicros : duplicateMicros
+    if (this.isDuplicate(key, record, withinMicros)) return [{ k: 'duplicate', at, from }]
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
-    const kept = this.keeper.takeTally()
     const more = { ...(isTrace ? { traceparent } : {}), ...(kept === undefined ? {} : { kept }) }
-    const entry: HookEntry = { k: 'hook', ...stamp, ...more, key, event }
+    const entry: HookEntry = { k: 'hook', ...stamp, ...this.birth(pid, at), ...more, key, event }
     const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
     this.followSession(entry)
     return [found.length === 0 ? entry : { ...entry, found }]
   }
 
+  private birth(pid: number, at: number): { readonly birth?: number } {
+    if (this.births.has(pid)) return {}
+    const birth = birthOf(pid, at)
+    this.births.set(pid, birth)
+    return { birth }
+  }
+
   /** Another record with the same payload; the same record again is one that could not be written down the first time. */
-  private isDuplicate(key: string, { from, at }: SpoolRecord): boolean {
-    for (const [known, seen] of this.recent) if (at - seen.at > duplicateMicros) this.recent.delete(known)
+  private isDuplicate(key: string, { from, at }: SpoolRecord, withinMicros: number): boolean {
+    for (const [known, seen] of this.recent) {
+      // They stand in the order of their times.
+      if (at - seen.at <= duplicateMicros) break
+      this.recent.delete(known)
+    }
     const seen = this.recent.get(key)
+    this.recent.delete(key)
     this.recent.set(key, { from, at })
-    return seen !== undefined && seen.from !== from
+    return seen !== undefined && seen.from !== from && at - seen.at <= withinMicros
   }
 
   /** A session's transcript is read from where this run of it began. */
@@ -308,14 +394,15 @@ class RunPump implements Pump {
     if (cwd === undefined || (detail.type !== 'session-start' && detail.type !== 'prompt')) return []
     const attributes: Attributes = readRepository(this.keeper.pathOf(cwd), this.keeper.mask)
     const known = JSON.stringify(attributes)
-    if (this.repositories.get(session) === known) return []
+    // A session that begins, perhaps once more, has not been told.
+    if (detail.type === 'prompt' && this.repositories.get(session) === known) return []
     this.repositories.set(session, known)
     return [{ k: 'repository', at, session, attributes }]
   }
 
   /** Claudes that ran beside ours, as commands of its Bash tool: nobody else tells their end. */
   private exitsOfGone(): Entry[] {
-    const gone = this.openProcesses().filter((pid) => !this.isOurs(pid) && !isProcessAlive(pid))
+    const gone = this.goneProcesses().filter((pid) => !this.isOurs(pid))
     return gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
   }
 
@@ -333,9 +420,23 @@ class RunPump implements Pump {
   }
 }
 
+/** What is still taken when the journal is full: whatever a session, a turn or its costs end with. */
+function isEnding(entry: Entry): boolean {
+  if (entry.k === 'line') return entry.detail.type === 'cost'
+  if (entry.k !== 'hook') return entry.k === 'run' || entry.k === 'exit'
+  return ['session-start', 'session-end', 'turn-end', 'turn-failure'].includes(entry.event.detail.type)
+}
+
 /** Nothing where there is no file; undefined where it cannot be understood. */
 function readAcked({ acked }: RunFolder): Acks | undefined {
   return existsSync(acked) ? readAcks(readJsonFile(acked)) : {}
+}
+
+interface TakenRecords {
+  readonly found: readonly Entry[]
+  readonly until: number
+  /** What may leave the spool once it is in the journal. */
+  readonly names: readonly string[]
 }
 
 function nowMicros(): number {

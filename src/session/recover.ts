@@ -6,24 +6,15 @@
 import type { StatePaths } from '../base/paths.ts'
 import type { Config } from '../config/config.ts'
 import type { DeliveryReport } from '../export/delivery.ts'
-import { wrapperOf } from '../hook/run-folder.ts'
+import { startOf, wrapperOf } from '../hook/run-folder.ts'
 import { createRunEntry } from './begin.ts'
 import type { RunEntry } from './entries.ts'
+import { birthOf, isProcessAlive } from './processes.ts'
 import { startPump } from './pump.ts'
-import {
-  claimRun,
-  isOwned,
-  isProcessAlive,
-  listRuns,
-  type RunContext,
-  type RunFolder,
-  readRunContext,
-  releaseRun,
-  removeRunFolder,
-} from './run.ts'
+import { claimRun, isOwned, listRuns, type RunContext, type RunFolder, readRunContext, releaseRun } from './run.ts'
 
 export interface RecoverOptions {
-  readonly paths: Pick<StatePaths, 'runs' | 'sessions' | 'reports'>
+  readonly paths: Pick<StatePaths, 'runs' | 'sessions' | 'reports' | 'dropped'>
   /** Where a run's signals go: its own destination, unless the user names one now. */
   configFor(context: RunContext | undefined): Promise<Config>
   readonly deadline: AbortSignal
@@ -50,23 +41,25 @@ export async function recoverRuns(options: RecoverOptions): Promise<RecoveredRun
 
 async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<DeliveryReport | undefined> {
   const context = readRunContext(folder)
-  if (context === undefined && wrapperOf(folder.path) > 0) {
-    // A hook that came after the end of its run has made the folder anew; the run itself is delivered.
-    if (!isProcessAlive(wrapperOf(folder.path))) removeRunFolder(folder)
-    return undefined
-  }
-  const wrapped = context?.entry.wrapped?.pid
-  if (isOwned(folder) || (wrapped !== undefined && isProcessAlive(wrapped)) || !claimRun(folder)) return undefined
+  if (isAttended(folder, context) || !claimRun(folder)) return undefined
   try {
     const config = await options.configFor(context)
     const pump = startPump({ folder, paths: options.paths, config, entry: context?.entry ?? unknownRun(config) })
-    const dead = (): number[] => pump.openProcesses().filter((pid) => !isProcessAlive(pid))
-    return await pump.close(() => dead().map((pid) => ({ pid })), options.deadline)
+    return await pump.close(() => pump.goneProcesses().map((pid) => ({ pid })), options.deadline)
   } catch {
     // A journal that is not ours to read: left as it is, for whoever can.
     releaseRun(folder)
     return undefined
   }
+}
+
+/** Its wrapper or pump lives, or will soon have written down that it does, or its claude does and starts a pump with the next hook. */
+export function isAttended(folder: RunFolder, context: RunContext | undefined): boolean {
+  if (isOwned(folder)) return true
+  const wrapped = context?.entry.wrapped
+  if (wrapped !== undefined) return isProcessAlive(wrapped.pid, wrapped.birth)
+  const wrapper = wrapperOf(folder.path)
+  return context === undefined && isProcessAlive(wrapper, birthOf(wrapper, startOf(folder.path)))
 }
 
 /** A run that nobody wrapped has told nothing about itself before its first record. */

@@ -3,6 +3,7 @@
  * read the spool and write the journal. And the span-context files, by which a later run links to an earlier one.
  */
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -19,6 +20,7 @@ import { ensurePrivateFolder } from '../base/private-folder.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { RunEntry } from './entries.ts'
+import { birthOf, isProcessAlive } from './processes.ts'
 
 export interface RunFolder {
   readonly path: string
@@ -70,22 +72,66 @@ export function createOwnRun(path: string, root: string): RunFolder {
 }
 
 export function hasRecords(folder: RunFolder): boolean {
-  return listFolder(folder.spool).length > 0
+  return listFolder(folder.spool).some((name) =>
+    statSync(join(folder.spool, name), { throwIfNoEntry: false })?.isFile(),
+  )
 }
 
 function ownerLine(): string {
-  return `${process.pid} ${startTimeOf(process.pid)}\n`
+  return `${process.pid} ${birthOf(process.pid)}\n`
 }
 
-export function removeRunFolder(folder: RunFolder): void {
-  rmSync(folder.path, { recursive: true, force: true })
+/**
+ * Removes what is ours; anything else in the folder stays, and the folder with it. False: records came in meanwhile, and nothing
+ * was removed but what the spool no longer needs. The journal goes first, so that whoever dies here leaves nothing to say again.
+ */
+export function removeRunFolder(folder: RunFolder): boolean {
+  globalThis.faultPoint?.('run.remove')
+  if (!tryRemove(folder.spool) && hasRecords(folder)) return false
+  rmSync(folder.journal, { force: true })
+  globalThis.faultPoint?.('run.removing')
+  const ours = listFolder(folder.path).filter((name) => ourFiles.test(name))
+  tryRemove(join(folder.path, 'replacing'))
+  for (const name of ours.sort(ownerLast)) rmSync(join(folder.path, name), { force: true })
+  tryRemove(folder.path)
+  return true
 }
 
-/** Folders of runs, oldest first by their last change. */
+/** Removes the run with what nobody has taken of it yet. */
+export function discardRun(folder: RunFolder): void {
+  for (const name of listFolder(folder.spool)) removeFile(join(folder.spool, name))
+  removeRunFolder(folder)
+}
+
+/** With the drafts of those that are written whole. */
+const ourFiles = /^(?:acked\.json|run\.json|settings\.json|owner)(?:\.\d+)?$/
+
+function ownerLast(a: string, b: string): number {
+  return Number(a === 'owner') - Number(b === 'owner')
+}
+
+/** An empty folder. */
+function tryRemove(path: string): boolean {
+  try {
+    rmdirSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Folders of runs, oldest first by their last change; anything else that lies there is not ours. */
 export function listRuns(runs: string): RunFolder[] {
-  const paths = listFolder(runs).map((name) => join(runs, name))
+  const paths = listFolder(runs)
+    .map((name) => join(runs, name))
+    .filter(isRun)
   const dated = paths.map((path) => ({ path, changed: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
   return dated.sort((a, b) => a.changed - b.changed).map(({ path }) => runFolderAt(path))
+}
+
+function isRun(path: string): boolean {
+  const { spool, journal, context, acked } = runFolderAt(path)
+  return [spool, journal, context, acked, join(path, 'owner')].some((each) => existsSync(each))
 }
 
 /**
@@ -101,15 +147,16 @@ export function claimRun(folder: RunFolder): boolean {
   } catch {
     return false
   } finally {
-    remove(mine)
+    removeFile(mine)
   }
 }
 
 function replaceOwner(folder: RunFolder, mine: string, owner: string): boolean {
   const lock = join(folder.path, 'replacing')
   // Whoever holds it needs less than a millisecond; one that has it for longer died in between.
-  if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 5000) rmdirSync(lock)
+  if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 2000) rmdirSync(lock)
   mkdirSync(lock)
+  globalThis.faultPoint?.('run.replace')
   try {
     if (isOwned(folder)) return false
     renameSync(mine, owner)
@@ -119,11 +166,12 @@ function replaceOwner(folder: RunFolder, mine: string, owner: string): boolean {
   }
 }
 
-function remove(path: string): void {
+/** Not a folder. */
+function removeFile(path: string): void {
   try {
     unlinkSync(path)
   } catch {
-    // It became the owner's file, or its folder is gone.
+    // It is gone, became the owner's file, or is a folder, which is not ours.
   }
 }
 
@@ -135,25 +183,9 @@ export function releaseRun(folder: RunFolder): void {
   rmSync(join(folder.path, 'owner'), { force: true })
 }
 
-/** Whether a process of that id lives; one that took a dead owner's number is told apart by its start, where known. */
 function isAlive(owner: string | undefined): boolean {
-  const [pid = 0, start = 0] = (owner ?? '').split(' ').map(Number)
-  return isProcessAlive(pid) && (start === 0 || startTimeOf(pid) === start)
-}
-
-export function isProcessAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return isRecord(error) && error.code === 'EPERM'
-  }
-}
-
-/** Linux: clock ticks since boot (field 22 of /proc/pid/stat). Elsewhere 0, which compares with nothing. */
-function startTimeOf(pid: number): number {
-  const fields = readText(`/proc/${pid}/stat`)?.split(') ').at(-1)?.split(' ')
-  return Number(fields?.[19] ?? 0)
+  const [pid = 0, birth = 0] = (owner ?? '').split(' ').map(Number)
+  return isProcessAlive(pid, birth)
 }
 
 export function readJsonFile(path: string): unknown {
@@ -188,7 +220,7 @@ export function writeSessionContext(sessions: string, context: SessionContext): 
 
 /** Removes the span-context files of sessions that nobody has touched for so long. */
 export function pruneSessionContexts(sessions: string, olderThanMs: number): void {
-  for (const name of listFolder(sessions)) {
+  for (const name of listFolder(sessions).filter((each) => /\.json(?:\.\d+)?$/.test(each))) {
     const path = join(sessions, name)
     const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
     if (Date.now() - changed > olderThanMs) rmSync(path, { force: true })

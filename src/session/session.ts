@@ -8,8 +8,8 @@ import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Attributes, Signal, SpanLink, SpanRef } from '../telemetry/signal.ts'
 import { Agents } from './agents.ts'
 import { createEmitter, type Emitter, usageAttributes } from './emitter.ts'
-import type { AgentEntry, ExitEntry, HookEntry, PreviousEntry, TranscriptEntry } from './entries.ts'
-import { type Invocation, mainAgent } from './invocations.ts'
+import type { AgentEntry, ExitEntry, HookEntry, PreviousEntry, RepositoryEntry, TranscriptEntry } from './entries.ts'
+import { Endings, type Invocation, mainAgent } from './invocations.ts'
 import { ModelCalls } from './model-calls.ts'
 import { Ourselves } from './ourselves.ts'
 import { ToolCalls } from './tool-calls.ts'
@@ -26,6 +26,9 @@ export interface SessionStart {
   readonly cleared?: Session
 }
 
+/** What a session is told beside hooks. */
+export type SessionEntry = TranscriptEntry | AgentEntry | PreviousEntry | RepositoryEntry
+
 type ToolDetail = Extract<HookDetail, { type: `tool-${string}` | `permission-${string}` }>
 type NoticeDetail = Extract<HookDetail, { type: 'notification' | 'model-switch' | 'other' }>
 type CompactionHook = Extract<HookDetail, { type: 'compaction' }>
@@ -38,15 +41,16 @@ export class Session {
   conversationId: string
   endedUnixMicro: number | undefined
   isOver = false
+  endReason: string | undefined
 
   private readonly tools: ToolCalls
   private readonly models: ModelCalls
   private readonly turns: Turns
   private readonly agents: Agents
   private readonly ourselves: Ourselves
+  private readonly endings = new Endings()
   private readonly links: SpanLink[] = []
   private previousId: string | undefined
-  private endReason: string | undefined
   private claudeVersion: string | undefined
   private cwd: string | undefined
   private repository: Attributes = {}
@@ -70,9 +74,9 @@ export class Session {
     this.emitter = createEmitter(ref, common, emit)
     this.tools = new ToolCalls(this.emitter)
     this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
-    this.turns = new Turns(this.emitter, ref, this.tools, this.models)
+    this.turns = new Turns(this.emitter, ref, this.tools, this.models, this.endings)
     this.ourselves = new Ourselves(this.emitter, ref)
-    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns)
+    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings)
     if (cleared !== undefined) this.linkTo(cleared.start.id, cleared.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
     this.emitter.log('session.start', at, ref, attributes, `session started (${source})`)
@@ -121,7 +125,14 @@ export class Session {
     }
   }
 
-  onLine({ at, agent, promptId, claudeVersion, detail, kept }: TranscriptEntry): void {
+  on(entry: SessionEntry): void {
+    if (entry.k === 'line') this.onLine(entry)
+    if (entry.k === 'agent') this.onAgent(entry)
+    if (entry.k === 'previous') this.onPrevious(entry)
+    if (entry.k === 'repository') this.repository = entry.attributes
+  }
+
+  private onLine({ at, agent, promptId, claudeVersion, detail, kept }: TranscriptEntry): void {
     this.ourselves.onKept(kept, at)
     if (claudeVersion !== undefined) this.claudeVersion = claudeVersion
     if (detail.type !== 'cost' && detail.type !== 'copied') this.touch(at)
@@ -143,6 +154,15 @@ export class Session {
       case 'prompt':
         if (agent === undefined) this.turns.onPrompt(detail, at, promptId)
         break
+      case 'queued-prompt':
+        if (agent === undefined) this.turns.onQueuedPrompt(detail, at)
+        break
+      case 'dequeue':
+        this.turns.onDequeue(at)
+        break
+      case 'turn-stop':
+        if (agent === undefined) this.turns.onStop(detail, at)
+        break
       case 'message':
         this.onMessage(detail, at, this.invocationOf(detail.startUnixMicro, agent, '', promptId))
         break
@@ -155,7 +175,7 @@ export class Session {
     }
   }
 
-  onAgent({ agent, agentType, toolUseId, description }: AgentEntry): void {
+  private onAgent({ agent, agentType, toolUseId, description }: AgentEntry): void {
     this.agents.describe(agent, {
       ...(agentType === undefined ? {} : { agentType }),
       ...(toolUseId === undefined ? {} : { toolUseId }),
@@ -163,14 +183,12 @@ export class Session {
     })
   }
 
-  onPrevious(entry: PreviousEntry): void {
+  private onPrevious(entry: PreviousEntry): void {
+    // A resumed fork still has the lines that it was begun with; what it goes on from is its own former life.
+    if (entry.previousId !== this.start.id && this.start.source !== 'fork') return
     this.conversationId = entry.conversationId
     if (entry.cost !== undefined) this.models.onCost(entry.cost, true, entry.at)
     this.linkTo(entry.previousId, entry.ref)
-  }
-
-  onRepository(attributes: Attributes): void {
-    this.repository = attributes
   }
 
   /** Claude is gone, or went on to another session: everything still open ends, the session last. */
@@ -182,6 +200,7 @@ export class Session {
     const end = this.endedUnixMicro ?? Math.max(this.lastUnixMicro, exit?.code === undefined ? 0 : exit.at)
     const status = crashed ? 'abandoned' : 'interrupted'
     this.models.flush()
+    this.endings.flush()
     this.tools.endOf(undefined, end, status)
     this.agents.finish(end, status)
     this.turns.finish(end, status)
@@ -211,7 +230,7 @@ export class Session {
         tools.onBatch(detail.calls, at, invocation)
         break
       case 'permission-request':
-        tools.onPermissionRequest(detail.tool, at)
+        tools.onPermissionRequest(detail.tool, at, event.agentId)
         break
       case 'permission-denied':
         tools.onPermissionDenied(detail.tool, detail.reason.text)
@@ -221,7 +240,7 @@ export class Session {
 
   private invocationOf(began: number, agentId?: string, agentType?: string, promptId?: string, at = began): Invocation {
     if (agentId === undefined) return this.turns.invocationOf(began, promptId, at)
-    return this.agents.invocationOf(agentId, agentType, at, promptId)
+    return this.agents.invocationOf(began, agentId, agentType, at, promptId)
   }
 
   private onNotice(detail: NoticeDetail, at: number, event: HookEvent): void {
@@ -246,6 +265,8 @@ export class Session {
   private onMessage(detail: Message, at: number, invocation: Invocation): void {
     this.models.onMessage(detail, at, invocation)
     for (const tool of detail.tools ?? []) this.tools.onAnnounced(tool, at, invocation)
+    const isWhole = detail.text !== undefined && this.models.isAnswered(invocation.agentId)
+    if (isWhole) this.endings.complete(invocation)
   }
 
   private onApiFailure(detail: ApiFailure, at: number, agent: string | undefined, promptId: string | undefined): void {
@@ -324,5 +345,6 @@ export class Session {
   private touch(at: number): void {
     if (at > this.lastUnixMicro) this.lastUnixMicro = at
     this.tools.settle(at)
+    this.endings.settle(at)
   }
 }

@@ -2,7 +2,7 @@
  * The spool: a folder used as a queue. One file is one hook call, and its name sorts by time. Written by hook/stamp.ts;
  * read and removed here. A file that is not complete yet is left for later.
  */
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { isRecord } from '../telemetry/summary.ts'
 
@@ -30,39 +30,53 @@ export interface BrokenRecord {
 export interface SpoolContent {
   readonly records: readonly SpoolRecord[]
   readonly broken: readonly BrokenRecord[]
-  /** How many files were left for later. */
+  /** How many files were left for later: too young, or not complete. */
   readonly waiting: number
+  /** Where the piece was full before all was read: when the last one of it was stamped. */
+  readonly fullAt?: number
 }
 
 /** A hook writes its file in a millisecond; one that is incomplete for this long stays so. */
 const incompleteMs = 10_000
 const lineFeed = 0x0a
+/** What is taken at once: memory holds no more of it, and nothing else waits for long. */
+const pieceFiles = 1000
+const pieceBytes = 4 << 20
 
-/** What was stamped up to `untilUnixMicro`, oldest first. With `isFinal` no writer is left: incomplete means broken. */
+/**
+ * What was stamped up to `untilUnixMicro`, oldest first, at most a piece of it. With `isFinal` no writer is left: incomplete means
+ * broken.
+ */
 export function readSpool(folder: string, untilUnixMicro: number, isFinal: boolean): SpoolContent {
   const records: SpoolRecord[] = []
   const broken: BrokenRecord[] = []
   const names = listFiles(folder)
-  for (const name of names) {
+  let [bytes, waiting] = [0, 0]
+  for (const [index, name] of names.entries()) {
     const at = Number.parseInt(name, 10)
-    if (at > untilUnixMicro) continue
+    if (at > untilUnixMicro) return { records, broken, waiting: waiting + names.length - index }
     const path = join(folder, name)
-    const record = readRecord(path, name)
+    const data = readFileSync(path)
+    const record = parseRecord(data, name)
     if (typeof record !== 'string') records.push(record)
     else if (isFinal || Date.now() - statSync(path).mtimeMs > incompleteMs) {
-      broken.push({
-        from: name,
-        at: Number.isNaN(at) ? Date.now() * 1000 : at,
-        reason: record,
-        bytes: statSync(path).size,
-      })
-    }
+      broken.push({ from: name, at: Number.isNaN(at) ? Date.now() * 1000 : at, reason: record, bytes: data.length })
+    } else waiting++
+    if (typeof record !== 'string') bytes += data.length
+    const isFull = records.length === pieceFiles || bytes >= pieceBytes
+    if (isFull && index < names.length - 1) return { records, broken, waiting, fullAt: at }
   }
-  return { records, broken, waiting: names.length - records.length - broken.length }
+  return { records, broken, waiting }
 }
 
 export function removeFromSpool(folder: string, names: readonly string[]): void {
-  for (const name of names) rmSync(join(folder, name), { force: true })
+  for (const name of names) {
+    try {
+      unlinkSync(join(folder, name))
+    } catch {
+      // It is gone already.
+    }
+  }
 }
 
 function listFiles(folder: string): string[] {
@@ -78,8 +92,7 @@ function listFiles(folder: string): string[] {
 }
 
 /** The record, or why the file holds none. */
-function readRecord(path: string, from: string): SpoolRecord | string {
-  const data = readFileSync(path)
+function parseRecord(data: Buffer, from: string): SpoolRecord | string {
   const headEnd = data.indexOf(lineFeed)
   if (headEnd === -1) return 'a hook record without a header'
   const header = parseHeader(data.toString('utf8', 0, headEnd))

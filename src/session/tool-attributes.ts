@@ -1,7 +1,7 @@
-/** The attributes and events of `execute_tool` spans: one call, its input, its response, its permission. */
+/** The attributes of `execute_tool` spans: one call, its input, its response. */
 import type { ToolCall, ToolResponse } from '../claude/tool-call.ts'
 import type { AttributeName, AttributeSet } from '../telemetry/attributes.ts'
-import type { AttributeValue, SpanEvent } from '../telemetry/signal.ts'
+import type { AttributeValue } from '../telemetry/signal.ts'
 import type { Summary } from '../telemetry/summary.ts'
 import type { Invocation } from './invocations.ts'
 
@@ -47,19 +47,4 @@ export function responseAttributes({ summary, stdoutBytes, stderrBytes }: ToolRe
 function fieldAttributes(prefix: 'tool.input.' | 'tool.response.', summary: Summary): AttributeSet {
   const entries = Object.entries(summary.fields).map(([key, value]) => [`${prefix}${key}`, value] as const)
   return Object.fromEntries(entries) as { [Name in AttributeName]?: AttributeValue }
-}
-
-export function permissionEvents(
-  asked: number | undefined,
-  began: number,
-  denied: boolean,
-  ended: number,
-): SpanEvent[] {
-  if (asked === undefined) return []
-  return [
-    { name: 'permission.asked', timeUnixMicro: asked, attributes: {} },
-    denied
-      ? { name: 'permission.denied', timeUnixMicro: ended, attributes: {} }
-      : { name: 'permission.granted', timeUnixMicro: Math.max(began, asked), attributes: {} },
-  ]
 }

@@ -6,59 +6,28 @@
 import type { BatchedCall, HookDetail } from '../claude/events.ts'
 import type { ToolCall } from '../claude/tool-call.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
-import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
-import type { Invocation } from './invocations.ts'
-import { callAttributes, inputAttributes, permissionEvents, responseAttributes } from './tool-attributes.ts'
+import { type Invocation, noteLife, stragglerMicros } from './invocations.ts'
+import { callAttributes, responseAttributes } from './tool-attributes.ts'
+import { type Call, type Closing, errorTypes, reportEnd, reportStart, type ToolStatus } from './tool-reports.ts'
 
-export type ToolStatus = 'success' | 'error' | 'denied' | 'interrupted' | 'timeout' | 'abandoned'
 type ToolResult = Extract<TranscriptDetail, { type: 'tool-result' }>
 type ToolEnd = Extract<HookDetail, { type: 'tool-end' }>
 type ToolFailure = Extract<HookDetail, { type: 'tool-failure' }>
 
-interface OpenCall {
-  readonly ref: SpanRef
-  readonly useId: string
-  readonly tool: ToolCall
-  readonly invocation: Invocation
+interface OpenCall extends Call {
   /** When the message that asks for it was complete, or else when it was first heard of: it cannot have begun before. */
   readonly announcedUnixMicro: number
-  /** By PreToolUse, which may be stamped late; mended by the duration when that is known. */
-  startUnixMicro: number
-  /** PreToolUse was seen: tools_in_flight was raised for it. */
-  isRunning: boolean
   /** A Post hook was seen. */
   isAnswered: boolean
-  askedUnixMicro?: number
   denial?: string
   result?: { readonly at: number; readonly result: ToolResult }
   batched?: { readonly at: number; readonly call: BatchedCall }
 }
 
-interface Closing {
-  readonly status: ToolStatus
-  endUnixMicro: number
-  readonly durationMs?: number
-  readonly errorType?: string
-  readonly message?: string
-  readonly attributes?: AttributeSet
-}
-
-const errorTypes: Readonly<Record<ToolStatus, string>> = {
-  success: '',
-  error: 'tool_error',
-  denied: 'permission_denied',
-  interrupted: 'interrupted',
-  timeout: 'timeout',
-  abandoned: 'abandoned',
-}
-
 /** Claude Code refused the call before it ran: there are no hooks of it. */
 const refusedType = 'tool_use_error'
-
-/** Hooks run `async` and are stamped late on a busy machine; longer than this after its result no call's hook comes. */
-const stragglerMicros = 2_000_000
 
 export class ToolCalls {
   total = 0
@@ -88,7 +57,7 @@ export class ToolCalls {
     if (call.isRunning) return
     call.startUnixMicro = Math.max(at, call.announcedUnixMicro)
     call.isRunning = true
-    this.logStart(call)
+    reportStart(this.emitter, call)
     this.emitter.metric('claude.tools_in_flight', at, 1, { 'tool.name': tool.name })
   }
 
@@ -131,9 +100,12 @@ export class ToolCalls {
     }
   }
 
-  onPermissionRequest(tool: ToolCall, at: number): void {
-    const candidates = [...this.open.values()].filter((call) => call.tool.name === tool.name && !call.askedUnixMicro)
-    const call = candidates.find((candidate) => candidate.tool.inputKey === tool.inputKey) ?? candidates.at(-1)
+  /** It does not say which call it is for: the first of the same agent with the same input that was not asked for yet. */
+  onPermissionRequest(tool: ToolCall, at: number, agentId: string | undefined): void {
+    const isCandidate = (call: OpenCall) => call.tool.name === tool.name && call.askedUnixMicro === undefined
+    const candidates = [...this.open.values()].filter(isCandidate)
+    const sameInput = candidates.filter((call) => call.tool.inputKey === tool.inputKey)
+    const call = sameInput.find(({ invocation }) => invocation.agentId === agentId) ?? sameInput[0] ?? candidates.at(-1)
     if (call === undefined) return
     call.askedUnixMicro = at
     this.emitter.log('claude.permission.asked', at, call.ref, callAttributes(call), `${tool.name}: ${tool.input.text}`)
@@ -149,11 +121,12 @@ export class ToolCalls {
     if (call !== undefined) call.result = { at, result }
   }
 
-  /** A person pressed Esc or Ctrl-C: calls of the main conversation that ran are interrupted, others were rejected. */
+  /** A person pressed Esc or Ctrl-C: calls of the main conversation are interrupted; one that was asked for was rejected. */
   onInterrupt(whileRunning: boolean, at: number): void {
     for (const call of this.open.values()) {
       if (call.invocation.agentId !== undefined) continue
-      const wasRejected = call.askedUnixMicro !== undefined && !whileRunning
+      const neverRan = call.result?.result.neverRan ?? !whileRunning
+      const wasRejected = call.askedUnixMicro !== undefined && neverRan
       this.closeUnanswered(call, at, wasRejected ? 'denied' : 'interrupted')
     }
   }
@@ -225,68 +198,29 @@ export class ToolCalls {
       endUnixMicro: Math.min(call.result?.at ?? call.batched?.at ?? at, at),
       errorType: status === 'error' && refused ? refusedType : errorTypes[status],
       ...(refused ? { durationMs: 0 } : {}),
+      permission: permissionOf(call, status),
       ...(message && status !== 'success' ? { message } : {}),
       attributes: { 'permission.reason': reason, ...known },
     })
   }
 
-  private logStart(call: OpenCall): void {
-    const { tool, ref, startUnixMicro } = call
-    this.emitter.log('claude.tool.start', startUnixMicro, ref, callAttributes(call), `${tool.name}: ${tool.input.text}`)
-  }
-
   private close(call: OpenCall, closing: Closing): void {
     const { useId, tool, invocation } = call
     mendTimes(call, closing)
-    if (!call.isRunning) this.logStart(call)
+    if (!call.isRunning) reportStart(this.emitter, call)
     this.open.delete(useId)
     this.closed.set(useId, call.startUnixMicro)
     this.total += 1
     this.names.add(tool.name)
     invocation.toolCalls += 1
-    const endUnixMicro = Math.max(closing.endUnixMicro, call.startUnixMicro)
-    const spanMs = (endUnixMicro - call.startUnixMicro) / 1000
-    const durationMs = closing.durationMs ?? spanMs
-    const isError = closing.status !== 'success'
-    if (isError) this.errors += 1
-    const waitedMs = call.askedUnixMicro === undefined ? 0 : Math.max(0, Math.round(spanMs - durationMs))
-    const wasDenied = closing.status === 'denied'
-    const permissionWaitMs = wasDenied && call.askedUnixMicro !== undefined ? Math.round(spanMs) : waitedMs
-    const attributes: AttributeSet = {
-      ...callAttributes(call),
-      ...inputAttributes(tool.input),
-      'tool.status': closing.status,
-      'tool.is_error': isError,
-      'tool.error': closing.message,
-      duration_ms: wasDenied ? 0 : durationMs,
-      permission_wait_ms: permissionWaitMs,
-      interrupted: closing.status === 'interrupted',
-      timeout: closing.status === 'timeout',
-      ...closing.attributes,
-    }
-    const error = isError
-      ? {
-          type: closing.errorType ?? errorTypes[closing.status],
-          ...(closing.message ? { message: closing.message } : {}),
-        }
-      : undefined
-    this.emitter.span({
-      ref: call.ref,
-      parent: invocation.ref,
-      name: `execute_tool ${tool.name}`,
-      startUnixMicro: call.startUnixMicro,
-      endUnixMicro,
-      attributes,
-      events: permissionEvents(call.askedUnixMicro, endUnixMicro - durationMs * 1000, wasDenied, endUnixMicro),
-      ...(error === undefined ? {} : { error }),
-    })
-    this.logEnd(call, closing, attributes, endUnixMicro, endUnixMicro - durationMs * 1000)
-    this.measure(call, closing, endUnixMicro, wasDenied ? undefined : durationMs)
-    this.countLost(call, closing, endUnixMicro)
+    if (closing.status !== 'success') this.errors += 1
+    noteLife(invocation, closing.endUnixMicro)
+    reportEnd(this.emitter, call, closing)
+    this.countLost(call, closing)
   }
 
   /** A call that ran has a hook before and one after it; where the transcript tells of it alone, they were lost. */
-  private countLost(call: OpenCall, { status, errorType }: Closing, at: number): void {
+  private countLost(call: OpenCall, { status, errorType, endUnixMicro: at }: Closing): void {
     const hasRun = call.isAnswered || (call.result !== undefined && (status === 'success' || status === 'error'))
     if (!hasRun || errorType === refusedType) return
     const lost = (event: string): void =>
@@ -294,40 +228,14 @@ export class ToolCalls {
     if (!call.isRunning) lost('PreToolUse')
     if (!call.isAnswered) lost(status === 'success' ? 'PostToolUse' : 'PostToolUseFailure')
   }
+}
 
-  private logEnd(call: OpenCall, closing: Closing, attributes: AttributeSet, at: number, began: number): void {
-    const { ref, tool } = call
-    if (closing.status === 'denied') {
-      const reason = { ...callAttributes(call), 'permission.decision': 'denied', 'permission.reason': closing.message }
-      this.emitter.log('claude.permission.denied', at, ref, reason, `${tool.name}: ${closing.message ?? ''}`, 'warn')
-    } else if (call.askedUnixMicro !== undefined) {
-      const granted = { ...callAttributes(call), 'permission.decision': 'granted' }
-      this.emitter.log('claude.permission.granted', Math.max(began, call.askedUnixMicro), ref, granted, tool.name)
-    }
-    const isError = closing.status !== 'success'
-    const body = isError ? `${tool.name} ${closing.status}: ${closing.message ?? ''}` : `${tool.name} succeeded`
-    const error = { 'error.type': isError ? (closing.errorType ?? errorTypes[closing.status]) : undefined }
-    const event = isError ? 'claude.tool.error' : 'claude.tool.end'
-    this.emitter.log(event, at, ref, { ...attributes, ...error }, body, isError ? 'error' : 'info')
-  }
-
-  private measure(call: OpenCall, closing: Closing, at: number, durationMs: number | undefined): void {
-    const { tool, invocation } = call
-    const name = { 'tool.name': tool.name }
-    const errorType = closing.status === 'success' ? undefined : (closing.errorType ?? errorTypes[closing.status])
-    if (call.isRunning) this.emitter.metric('claude.tools_in_flight', at, -1, name)
-    this.emitter.metric('claude.tool_calls_total', at, 1, { ...name, 'tool.status': closing.status })
-    if (errorType !== undefined) {
-      this.emitter.metric('claude.tool_calls_errors_total', at, 1, { ...name, 'error.type': errorType })
-    }
-    if (durationMs !== undefined) this.emitter.metric('claude.tool_call_duration_ms', at, durationMs, name)
-    this.emitter.metric('gen_ai.execute_tool.duration', at, (at - call.startUnixMicro) / 1e6, {
-      'gen_ai.tool.name': tool.name,
-      'gen_ai.tool.type': 'function',
-      'gen_ai.agent.name': invocation.agentName,
-      'error.type': errorType,
-    })
-  }
+/** What became of the question, where no Post hook shows that the call ran. */
+function permissionOf(call: OpenCall, status: ToolStatus): Closing['permission'] {
+  if (status === 'denied') return 'denied'
+  if (call.askedUnixMicro === undefined) return undefined
+  const isKnown = call.result !== undefined || call.batched !== undefined
+  return isKnown && call.result?.result.neverRan !== true ? 'granted' : 'open'
 }
 
 function failureKind(failure: ToolFailure): Pick<Closing, 'status' | 'errorType'> {
@@ -346,7 +254,8 @@ function mendTimes(call: OpenCall, closing: Closing): void {
   const began = closing.endUnixMicro - (closing.durationMs ?? 0) * 1000
   // Without PreToolUse the announcement is all that is known, and the call may have waited for its turn since.
   const isGuess = !call.isRunning && closing.durationMs !== undefined
-  const start = isGuess ? began : Math.min(call.startUnixMicro, began)
+  const known = Math.min(call.startUnixMicro, call.askedUnixMicro ?? call.startUnixMicro)
+  const start = isGuess ? began : Math.min(known, began)
   call.startUnixMicro = Math.max(start, call.announcedUnixMicro)
 }
 

@@ -30,14 +30,17 @@ export interface TranscriptsOptions {
 export class Transcripts {
   private readonly followed = new Map<string, Followed>()
   /** By file and line, how many of its facts the journal has. */
-  private readonly knownFacts = new Map<string, number>()
+  private readonly knownFacts = new Map<string, Map<number, number>>()
+  /** By file, the sessions that its lines are known to be copied from. */
+  private readonly knownOrigins = new Set<string>()
+  private isUnread = false
   private readonly knownAgents = new Set<string>()
 
   constructor(private readonly options: TranscriptsOptions) {}
 
   /** An entry of a journal that was taken over: it is not told again. */
   know(entry: Entry): void {
-    if (entry.k === 'line') this.knownFacts.set(lineKey(entry), (this.knownFacts.get(lineKey(entry)) ?? 0) + 1)
+    if (entry.k === 'line') this.knowLine(entry)
     if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
   }
 
@@ -48,6 +51,7 @@ export class Transcripts {
     const later = readSessionContext(this.options.sessions, session)?.startUnixMicro ?? 0
     const untilUnixMicro = later > startUnixMicro ? later : Number.POSITIVE_INFINITY
     const main = this.open(path, startUnixMicro)
+    this.isUnread = true
     this.followed.set(session, { session, startUnixMicro, untilUnixMicro, path, main, agents: new Map() })
   }
 
@@ -55,8 +59,14 @@ export class Transcripts {
     this.followed.delete(session)
   }
 
-  /** Everything that was written since the last call, in no particular order. */
+  /** A file is followed that nothing was read of yet. */
+  hasUnread(): boolean {
+    return this.isUnread
+  }
+
+  /** A piece of what was written since the last call, of each file, in no particular order. */
   read(): Entry[] {
+    this.isUnread = false
     return [...this.followed.values()].flatMap((followed) => {
       this.findAgents(followed)
       const main = followed.main
@@ -67,10 +77,32 @@ export class Transcripts {
     })
   }
 
+  /** Times up to which everything is read: beyond any, where nothing is left to be read. */
+  reachedUnixMicro(): number {
+    const readers = [...this.followed.values()].flatMap(({ main, agents }) => [
+      main,
+      ...[...agents.values()].map(({ reader }) => reader),
+    ])
+    return Math.min(...readers.map((reader) => reader.reachedUnixMicro()))
+  }
+
+  private knowLine({ file, offset, detail }: TranscriptEntry): void {
+    const lines = this.knownFacts.get(file) ?? new Map<number, number>()
+    this.knownFacts.set(file, lines)
+    lines.set(offset, (lines.get(offset) ?? 0) + 1)
+    if (detail.type === 'copied') this.knownOrigins.add(`${file} ${detail.fromSessionId}`)
+  }
+
   private isKnown(entry: Entry): boolean {
-    const known = entry.k === 'line' ? (this.knownFacts.get(lineKey(entry)) ?? 0) : 0
-    if (entry.k !== 'line' || known === 0) return false
-    this.knownFacts.set(lineKey(entry), known - 1)
+    if (entry.k !== 'line') return false
+    // Where a long file is begun in its middle, the first copied line is not always the same.
+    if (entry.detail.type === 'copied' && this.knownOrigins.has(`${entry.file} ${entry.detail.fromSessionId}`))
+      return true
+    const lines = this.knownFacts.get(entry.file)
+    const known = lines?.get(entry.offset) ?? 0
+    if (lines === undefined || known === 0) return false
+    if (known > 1) lines.set(entry.offset, known - 1)
+    else lines.delete(entry.offset)
     return true
   }
 
@@ -141,10 +173,6 @@ export class Transcripts {
   private open(path: string, sinceUnixMicro: number): TranscriptReader {
     return createTranscriptReader({ path, sinceUnixMicro, keeper: this.options.keeper })
   }
-}
-
-function lineKey({ file, offset }: TranscriptEntry): string {
-  return `${offset} ${file}`
 }
 
 function toEntry(fact: ReturnType<TranscriptReader['read']>[number], session: string, file: string): TranscriptEntry {

@@ -1,13 +1,23 @@
 /**
- * The turns of a session's own agent. A turn answers one prompt: it begins with UserPromptSubmit and ends with Stop,
- * StopFailure, a person's interrupt, the next prompt, or the session.
+ * The turns of a session's own agent. A turn answers one prompt, or several that were taken from the queue together: it begins
+ * with UserPromptSubmit and ends with Stop, StopFailure, a person's interrupt, the next prompt, or the session.
  */
 import type { HookDetail } from '../claude/events.ts'
+import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { type Emitter, usageAttributes } from './emitter.ts'
-import { createInvocation, endInvocation, type Invocation, type InvocationStatus, mainAgent } from './invocations.ts'
+import {
+  createInvocation,
+  type Endings,
+  endInvocation,
+  type Invocation,
+  type InvocationStatus,
+  mainAgent,
+  noteLife,
+  stragglerMicros,
+} from './invocations.ts'
 import type { ModelCalls } from './model-calls.ts'
 import type { ToolCalls } from './tool-calls.ts'
 
@@ -19,6 +29,10 @@ interface Turn {
   source: string
   effort?: string
   failure?: TurnFailure
+  /** Something forbade it to go on; nothing tells its end after that. */
+  stop?: TurnFailure & { readonly at: number }
+  /** Prompts that were taken from the queue together with the one that began it, and are still to come. */
+  joining: number
   endedUnixMicro?: number
 }
 
@@ -29,6 +43,10 @@ interface TurnFailure {
 
 type Prompt = Pick<Extract<HookDetail, { type: 'prompt' }>, 'prompt' | 'source'>
 type TurnEnd = Extract<HookDetail, { type: 'turn-end' | 'turn-failure' }>
+type TurnStop = Extract<TranscriptDetail, { type: 'turn-stop' }>
+
+/** Prompts that claude takes from its queue within this time are answered together. */
+const togetherMicros = 50_000
 
 export class Turns {
   count = 0
@@ -38,36 +56,58 @@ export class Turns {
   /** By prompt id: the latest turn of each prompt, open or over. */
   private readonly turns = new Map<string, Turn>()
   private open: Turn | undefined
+  private dequeued = { at: 0, prompts: 0 }
+  /** Told before its turn: claude does not wait for our hook when another one has blocked the prompt. */
+  private earlyStop: Turn['stop']
 
   constructor(
     private readonly emitter: Emitter,
     private readonly session: SpanRef,
     private readonly tools: ToolCalls,
     private readonly models: ModelCalls,
+    private readonly endings: Endings,
   ) {}
 
   onPrompt({ prompt, source }: Prompt, at: number, promptId = `at ${at}`): void {
     const known = this.turns.get(promptId)
     if (known?.prompt !== undefined || known?.endedUnixMicro !== undefined) return
+    const joined = known === undefined ? this.join(promptId) : undefined
     // Something else of the same prompt may have been told before the prompt itself.
-    const turn = known ?? this.begin(promptId, at, source)
-    turn.prompt = prompt
-    turn.source = source
+    const turn = known ?? joined ?? this.begin(promptId, at, source)
+    if (joined === undefined) {
+      turn.prompt = prompt
+      turn.source = source
+    }
     this.firstPrompt ??= prompt
-    const attributes = { 'prompt.id': promptId, 'prompt.source': source, ...promptAttributes(prompt) }
-    this.emitter.log('claude.user_prompt', at, turn.invocation.ref, attributes, prompt.text)
+    this.logPrompt(turn, { prompt, source }, at, promptId)
+  }
+
+  /** A prompt that was written while the turn ran, and that the model is told of in the turn. */
+  onQueuedPrompt(prompt: Prompt, at: number): void {
+    const turn = this.open
+    if (turn !== undefined) this.logPrompt(turn, prompt, Math.max(at, turn.invocation.startUnixMicro), turn.promptId)
+  }
+
+  /** A prompt left the queue; those that leave it together are one turn. */
+  onDequeue(at: number): void {
+    const { dequeued } = this
+    this.dequeued = { at, prompts: at - dequeued.at > togetherMicros ? 1 : dequeued.prompts + 1 }
   }
 
   onEnd(detail: TurnEnd, at: number, promptId: string | undefined): void {
-    this.models.flush('')
     const turn = this.find(promptId)
     if (turn === undefined || turn.endedUnixMicro !== undefined) return
+    turn.endedUnixMicro = at
+    if (this.open === turn) this.open = undefined
     if (detail.type === 'turn-failure') {
       turn.failure ??= { type: detail.error, message: detail.message.text }
       this.end(turn, at, 'error')
       return
     }
-    this.end(turn, at, 'completed', { 'background_tasks.running': detail.backgroundTasks || undefined })
+    const close = () =>
+      this.end(turn, at, 'completed', { 'background_tasks.running': detail.backgroundTasks || undefined })
+    if (this.models.isAnswered('')) close()
+    else this.endings.add(turn.invocation, at, close)
   }
 
   /** A person pressed Esc or Ctrl-C. */
@@ -76,6 +116,13 @@ export class Turns {
     this.tools.onInterrupt(whileRunning, at)
     const turn = this.find(promptId)
     if (turn !== undefined && turn.endedUnixMicro === undefined) this.end(turn, at, 'interrupted')
+  }
+
+  /** A hook or a limit forbids the turn to go on. */
+  onStop({ reason, message }: TurnStop, at: number): void {
+    const stop = { type: reason, message: message.text, at }
+    if (this.open === undefined) this.earlyStop = stop
+    else this.open.stop = stop
   }
 
   onFailure(failure: TurnFailure, promptId: string | undefined): void {
@@ -103,29 +150,47 @@ export class Turns {
   invocationOf(began: number, promptId: string | undefined, at = began): Invocation {
     const turn = this.find(promptId)
     const goesOn = turn?.endedUnixMicro !== undefined && began > turn.endedUnixMicro
-    if (turn !== undefined && !goesOn) return turn.invocation
-    return this.begin(promptId ?? `at ${at}`, at, 'unannounced').invocation
+    if (turn === undefined || goesOn) return this.begin(promptId ?? `at ${at}`, at, 'unannounced').invocation
+    if (turn.endedUnixMicro === undefined) noteLife(turn.invocation, at)
+    return turn.invocation
   }
 
   finish(at: number, status: InvocationStatus): void {
-    if (this.open !== undefined) this.end(this.open, at, status)
+    if (this.open !== undefined) this.end(this.open, this.open.stop?.at ?? at, status)
   }
 
   private find(promptId: string | undefined): Turn | undefined {
     return promptId === undefined ? this.open : this.turns.get(promptId)
   }
 
+  private join(promptId: string): Turn | undefined {
+    const turn = this.open
+    if (turn === undefined || turn.joining === 0) return undefined
+    turn.joining -= 1
+    this.turns.set(promptId, turn)
+    return turn
+  }
+
   private begin(promptId: string, at: number, source: string): Turn {
-    // Nobody told the end of the turn before: a person may have interrupted it.
-    if (this.open !== undefined) this.end(this.open, at, 'interrupted')
+    // Nobody told the end of the turn before (a person pressed Esc before the answer began): the last sign of it must do.
+    if (this.open !== undefined)
+      this.end(this.open, this.open.stop?.at ?? this.open.invocation.lastUnixMicro, 'interrupted')
     this.count += 1
     const index = this.count
     const ref = this.emitter.ref(`turn:${promptId}:${this.turns.has(promptId) ? index : ''}`)
     const invocation = createInvocation({ ref, agentName: mainAgent, promptId, startUnixMicro: at })
-    const turn: Turn = { invocation, index, promptId, source }
+    const turn: Turn = { invocation, index, promptId, source, joining: Math.max(0, this.dequeued.prompts - 1) }
+    this.dequeued = { at: 0, prompts: 0 }
+    if (this.earlyStop !== undefined && at - this.earlyStop.at <= stragglerMicros) turn.stop = this.earlyStop
+    this.earlyStop = undefined
     this.turns.set(promptId, turn)
     this.open = turn
     return turn
+  }
+
+  private logPrompt(turn: Turn, { prompt, source }: Prompt, at: number, promptId: string): void {
+    const attributes = { 'prompt.id': promptId, 'prompt.source': source, ...promptAttributes(prompt) }
+    this.emitter.log('claude.user_prompt', at, turn.invocation.ref, attributes, prompt.text)
   }
 
   private end(turn: Turn, at: number, status: InvocationStatus, more: AttributeSet = {}): void {
@@ -134,7 +199,7 @@ export class Turns {
     turn.endedUnixMicro = at
     if (this.open === turn) this.open = undefined
     const outcome = turn.failure === undefined ? status : 'error'
-    const error = outcome === 'completed' ? undefined : (turn.failure ?? { type: outcome })
+    const error = outcome === 'completed' ? undefined : (turn.failure ?? turn.stop ?? { type: outcome })
     const attributes: AttributeSet = {
       'turn.index': turn.index,
       'turn.status': outcome,
@@ -144,15 +209,29 @@ export class Turns {
       'gen_ai.request.reasoning.level': turn.effort,
       ...more,
     }
-    endInvocation(this.emitter, turn.invocation, {
+    const endUnixMicro = endInvocation(this.emitter, turn.invocation, {
       parent: this.session,
       endUnixMicro: at,
       attributes,
       ...(error === undefined ? {} : { error }),
     })
-    const logged = { 'prompt.id': turn.promptId, ...attributes, ...usageAttributes(turn.invocation.usage) }
-    this.emitter.log('claude.turn.end', at, turn.invocation.ref, logged, `turn ${turn.index} ${outcome}`)
-    this.emitter.metric('claude.turns_total', at, 1, { outcome })
+    const logged = {
+      'prompt.id': turn.promptId,
+      ...attributes,
+      'error.type': error?.type,
+      'error.message': error?.message,
+      ...usageAttributes(turn.invocation.usage),
+    }
+    const severity = outcome === 'error' ? 'error' : 'info'
+    this.emitter.log(
+      'claude.turn.end',
+      endUnixMicro,
+      turn.invocation.ref,
+      logged,
+      `turn ${turn.index} ${outcome}`,
+      severity,
+    )
+    this.emitter.metric('claude.turns_total', endUnixMicro, 1, { outcome })
   }
 }
 

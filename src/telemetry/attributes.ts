@@ -17,6 +17,7 @@ export const attributes = {
   'gen_ai.agent.description': 'What the subagent was started for; masked and cut.',
   'prompt.id': 'The prompt that a turn answers; equals `prompt.id` of Claude Code’s own telemetry.',
   'event.name': 'The name of the log record’s event.',
+  'log.record.uid': 'The log record’s own id (a ULID): one that is sent twice is known by it.',
   'error.type': 'What kind of failure; low cardinality.',
   'error.message': 'The failure’s text; masked and cut.',
   error: 'true on spans that failed.',

@@ -20,6 +20,18 @@ export function deriveUuid(key: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
+const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** A ULID: 10 letters of the time in milliseconds, 16 of the key's hash. */
+export function deriveUlid(unixMilli: number, key: string): string {
+  let time = ''
+  for (let rest = Math.floor(unixMilli), at = 0; at < 10; at++, rest = Math.floor(rest / 32)) {
+    time = (crockford[rest % 32] ?? '0') + time
+  }
+  const hash = new Bun.CryptoHasher('sha256').update(`ulid:${key}`).digest()
+  return time + Array.from({ length: 16 }, (_, at) => crockford[(hash[at] ?? 0) % 32]).join('')
+}
+
 /** Bun's own: loading `node:crypto` would cost the wrapper 2 ms before claude starts. */
 function sha256(text: string): string {
   return new Bun.CryptoHasher('sha256').update(text).digest('hex')

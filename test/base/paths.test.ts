@@ -16,6 +16,8 @@ describe('the state folder', () => {
       runs: '/x/runs',
       sessions: '/x/sessions',
       plugin: '/x/plugin',
+      dropped: '/x/dropped.jsonl',
+      signals: '/x/signals.jsonl',
       log: '/x/log',
       reports: '/x/reports.jsonl',
     })

@@ -429,3 +429,95 @@ describe('the recorded transcripts', () => {
     for (const pieces of [2, 7, 61]) expect(read(pieces)).toEqual(read(1))
   })
 })
+
+describe('a prompt that is not simply one', () => {
+  test('is !command: what was typed, with the line of what it printed', () => {
+    const lines = [
+      user(1, '<bash-input>echo hi</bash-input>', { isMeta: false }),
+      user(2, '<bash-stdout>hi</bash-stdout>', { isMeta: false, turnOrigin: 'human' }),
+    ]
+    const [fact, more] = factsOf(lines)
+    expect(more).toBeUndefined()
+    expect(fact).toMatchObject({
+      timeUnixMicro: start + 2000,
+      detail: { type: 'prompt', prompt: { text: '!echo hi' }, source: 'user' },
+    })
+  })
+
+  test('is in the queue until claude takes it, or tells the model of it within the turn', () => {
+    const queue = (ms: number, operation: string): Line => ({ type: 'queue-operation', operation, timestamp: time(ms) })
+    const queued = (prompt: unknown): Line => ({
+      type: 'attachment',
+      timestamp: time(3),
+      attachment: { type: 'queued_command', prompt },
+    })
+    const blocks = [{ type: 'text', text: 'and that' }]
+    expect(detailsOf([queue(1, 'enqueue'), queue(2, 'dequeue'), queued('and this'), queued(blocks)])).toMatchObject([
+      { type: 'dequeue' },
+      { type: 'queued-prompt', prompt: { text: 'and this' }, source: 'user' },
+      { type: 'queued-prompt', prompt: { text: 'and that' }, source: 'user' },
+    ])
+  })
+
+  test('was typed before the lines around it: no request begins before the last of them', () => {
+    const typed: Line = {
+      type: 'attachment',
+      timestamp: time(3),
+      attachment: { type: 'queued_command', prompt: 'and this' },
+    }
+    const [, message] = detailsOf([user(10, 'hello'), typed, assistant(20, 'm1')])
+    expect(message?.type === 'message' && message.startUnixMicro).toBe(start + 10_000)
+  })
+})
+
+describe('a turn that is not to go on', () => {
+  test('was blocked, stopped by a hook, or has used up its turns', () => {
+    const blocked: Line = {
+      type: 'system',
+      subtype: 'informational',
+      timestamp: time(1),
+      promptSubmitEnding: { ending: { kind: 'blocked_by_hook', reason: 'no' } },
+    }
+    const attachment = (fields: Line): Line => ({ type: 'attachment', timestamp: time(2), attachment: fields })
+    const lines = [
+      blocked,
+      attachment({ type: 'hook_stopped_continuation', message: 'enough' }),
+      attachment({ type: 'max_turns_reached', maxTurns: 3 }),
+    ]
+    expect(detailsOf(lines)).toMatchObject([
+      { type: 'turn-stop', reason: 'blocked_by_hook', message: { text: 'no' } },
+      { type: 'turn-stop', reason: 'stopped_by_hook', message: { text: 'enough' } },
+      { type: 'turn-stop', reason: 'max_turns', message: { text: '3 turns' } },
+    ])
+  })
+})
+
+describe('a fork of a fork', () => {
+  const copy = (ms: number, from: string): Line => assistant(ms, `m${ms}`, { sessionId: 's3', requestSessionId: from })
+  const queue: Line = { type: 'queue-operation', operation: 'enqueue', timestamp: time(1) }
+
+  test('comes from the last of the sessions whose lines it has, though fresh ones stand before them', () => {
+    const details = detailsOf([queue, copy(-900, 's1'), copy(-800, 's2'), user(5, 'new')])
+    expect(details).toEqual([{ type: 'copied', fromSessionId: 's2' }])
+  })
+
+  test('that is resumed, with answers of its own, comes from no other session', () => {
+    expect(detailsOf([copy(-900, 's1'), assistant(-800, 'm2', { sessionId: 's3' }), user(5, 'new')])).toEqual([])
+  })
+})
+
+describe('a request that failed for good', () => {
+  test('has Claude Code’s word for it, or else its status', () => {
+    const failed = (more: Line): Line => assistant(5, 'x', { isApiErrorMessage: true, ...more })
+    const types = detailsOf([
+      failed({ error: 'rate_limit', apiErrorStatus: 429 }),
+      failed({ error: 'unknown', apiErrorStatus: 400 }),
+      failed({}),
+    ])
+    expect(types.map((detail) => detail.type === 'api-failure' && detail.error)).toEqual([
+      'rate_limit',
+      '400',
+      'unknown',
+    ])
+  })
+})

@@ -90,7 +90,7 @@ describe('drain', () => {
   }
 
   test('with nothing to send, or without any folder, is done', async () => {
-    const expected = { code: 0, stdout: '0 of 0 runs done: 0 delivered, 0 still queued, 0 rejected\n', stderr: '' }
+    const expected = { code: 0, stdout: '0 of 0 runs done: 0 delivered, 0 queued, 0 dropped\n', stderr: '' }
     expect(await cli(['drain'])).toEqual(expected)
     mkdirSync(join(home, 'runs'))
     expect(await cli(['drain'])).toEqual(expected)
@@ -103,7 +103,7 @@ describe('drain', () => {
     const output = join(home, 'signals.jsonl')
     const { code, stdout } = await cli(['drain', '--json'], toFile(output))
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ runs: 2, settled: 2, queued: 0, rejected: 0 })
+    expect(JSON.parse(stdout)).toMatchObject({ runs: 2, settled: 2, queued: 0, dropped: 0, droppedRuns: 0 })
     expect(JSON.parse(stdout).delivered).toBeGreaterThan(0)
     const ids = readExported(output).spans.map(({ attributes }) => [
       attributes['session.id'],
@@ -129,11 +129,33 @@ describe('drain', () => {
     expect(readExported(now).spans.map(({ attributes }) => attributes['session.id'])).toEqual(['s2'])
   })
 
+  test('sends to every destination that a run was begun with, and tells the numbers of each', async () => {
+    const [a, b] = [join(home, 'a.jsonl'), join(home, 'b.jsonl')]
+    const destinations = [
+      { name: 'a', exporter: 'file', file: a },
+      { name: 'b', exporter: 'file', file: b, signals: ['traces'] },
+    ]
+    const env = { CLAUDE_OTEL_DESTINATIONS: JSON.stringify(destinations) }
+    writeJsonFile(leaveRun('s1').context, { entry: run, env, flags: {} })
+    const { stdout } = await cli(['drain'])
+    expect(stdout).toMatch(
+      /^1 of 1 runs done: \d+ delivered, 0 queued, 0 dropped\n {2}a: \d+ delivered, 0 queued, 0 dropped\n {2}b: 1 delivered, 0 queued, 0 dropped\n$/,
+    )
+    expect([readExported(a).spans.length, readExported(b).spans.length]).toEqual([1, 1])
+    expect([readExported(a).logs.length > 0, readExported(b).logs.length]).toEqual([true, 0])
+    const now = join(home, 'now.jsonl')
+    writeJsonFile(leaveRun('s2').context, { entry: run, env: toFile(a), flags: {} })
+    const named = { CLAUDE_OTEL_DESTINATIONS: JSON.stringify([{ exporter: 'file', file: now }]) }
+    expect((await cli(['drain'], named)).code).toBe(0)
+    expect(readExported(now).spans.map(({ attributes }) => attributes['session.id'])).toEqual(['s2'])
+    expect(readExported(a).spans).toHaveLength(1)
+  })
+
   test('to a collector that is away keeps everything, and exits so that a script can tell', async () => {
     const folder = leaveRun('s1')
     const { code, stdout, stderr } = await cli(['drain', '--timeout', '5'], toNobody)
     expect(code).toBe(69)
-    expect(stdout).toMatch(/^0 of 1 runs done: 0 delivered, [1-9]\d* still queued/)
+    expect(stdout).toMatch(/^0 of 1 runs done: 0 delivered, [1-9]\d* queued/)
     expect(stderr).toMatch(/^claude-otel: .+\n/)
     expect(existsSync(folder.journal)).toBe(true)
     expect((await cli(['drain'], toFile(join(home, 'out')))).code).toBe(0)

@@ -205,6 +205,12 @@ describe('values', () => {
       (c) => c.signals.traces.batch.maxBatchSize,
       10,
     ],
+    ['the disk may take 256 MB', {}, (c) => c.storage.maxBytes, 256_000_000],
+    ['a size may have a unit', { CLAUDE_OTEL_STORAGE_SIZE: '1.5 GB' }, (c) => c.storage.maxBytes, 1_500_000_000],
+    ['or one of 1024', { CLAUDE_OTEL_STORAGE_SIZE: '2mib' }, (c) => c.storage.maxBytes, 2 << 20],
+    ['or none', { CLAUDE_OTEL_STORAGE_SIZE: '5000000' }, (c) => c.storage.maxBytes, 5_000_000],
+    ['for seven days', {}, (c) => c.storage.maxAgeMs, 604_800_000],
+    ['or another time', { CLAUDE_OTEL_STORAGE_AGE: '12h' }, (c) => c.storage.maxAgeMs, 43_200_000],
     ['previews can be turned off', { CLAUDE_OTEL_PREVIEW_LENGTH: '0' }, (c) => c.content.previewLength, 0],
     [
       'temporality and histograms',
@@ -270,6 +276,9 @@ describe('a bad value', () => {
       'exitTimeout is "soon" (from CLAUDE_OTEL_EXIT_TIMEOUT)',
       /whole number of milliseconds/,
     ],
+    [{ CLAUDE_OTEL_STORAGE_SIZE: '1 MBit' }, 'storage.size is "1 MBit" (from CLAUDE_OTEL_STORAGE_SIZE)', /256MB, 1GB/],
+    [{ CLAUDE_OTEL_STORAGE_SIZE: '10' }, 'storage.size is "10" (from CLAUDE_OTEL_STORAGE_SIZE)', /256MB/],
+    [{ CLAUDE_OTEL_STORAGE_AGE: '7' }, 'storage.age is "7" (from CLAUDE_OTEL_STORAGE_AGE)', /12h or 7d/],
   ]
   for (const [env, message, hint] of cases) {
     test(`${JSON.stringify(env)} is told with its name, value, source and mend`, () => {

@@ -4,13 +4,32 @@ import * as grpc from '@grpc/grpc-js'
 import type { Protocol } from '../../src/config/config.ts'
 import type { SignalType } from '../../src/telemetry/signal.ts'
 
-export type Behaviour = 'accept' | 'partial' | 'overloaded' | 'bad' | 'broken' | 'tooLarge' | 'hang' | 'cut'
+export type Behaviour =
+  | 'accept'
+  | 'slow'
+  | 'partial'
+  | 'overloaded'
+  | 'throttled'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'moved'
+  | 'missing'
+  | 'bad'
+  | 'broken'
+  | 'tooLarge'
+  | 'hang'
+  | 'cut'
+
+/** How long a slow collector takes for each answer. */
+const slowMs = 300
 
 export interface Received {
   readonly type: SignalType
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
+  /** What it did with it. */
+  readonly behaviour: Behaviour
 }
 
 export interface Collector {
@@ -62,12 +81,19 @@ function startHttp(protocol: Protocol, port: number, tls?: TlsMaterial): Collect
       const type = types.find((each) => pathname.endsWith(each)) ?? 'traces'
       const raw = new Uint8Array(await request.arrayBuffer())
       const body = request.headers.get('content-encoding') === 'gzip' ? Bun.gunzipSync(raw) : raw
-      received.push({ type, path: pathname, headers: request.headers.toJSON(), body })
+      const behaviour = next()
+      received.push({ type, path: pathname, headers: request.headers.toJSON(), body, behaviour })
       const partial = JSON.stringify({ partialSuccess: { [refused[type]]: '3', errorMessage: 'too old' } })
       const answers: Record<Behaviour, () => Response | Promise<Response>> = {
         accept: () => new Response(),
+        slow: () => Bun.sleep(slowMs).then(() => new Response()),
         partial: () => new Response(protocol === 'http/json' ? partial : new Uint8Array(partialAnswer)),
         overloaded: () => new Response('', { status: 503, headers: { 'retry-after': '7' } }),
+        throttled: () => new Response('', { status: 429, headers: { 'retry-after': '1' } }),
+        unauthorized: () => new Response('who are you?', { status: 401, headers: { 'content-type': 'text/plain' } }),
+        forbidden: () => new Response('', { status: 403 }),
+        moved: () => new Response('', { status: 308, headers: { location: 'https://elsewhere.example/' } }),
+        missing: () => new Response('', { status: 404 }),
         bad: () => Response.json({ message: 'no such field' }, { status: 400 }),
         broken: () => new Response('', { status: 500 }),
         tooLarge: () => new Response('', { status: 413 }),
@@ -77,7 +103,7 @@ function startHttp(protocol: Protocol, port: number, tls?: TlsMaterial): Collect
           return new Response()
         },
       }
-      return answers[next()]()
+      return answers[behaviour]()
     },
   })
   return {
@@ -103,22 +129,31 @@ async function startGrpc(port: number, tls?: TlsMaterial): Promise<Collector> {
     const definition = { Export: { path, requestStream: false, responseStream: false, ...codecs } } as const
     const Export: grpc.handleUnaryCall<Buffer, Buffer> = ({ request, metadata }, answer) => {
       const headers = Object.fromEntries(Object.entries(metadata.getMap()).map(([key, value]) => [key, String(value)]))
-      received.push({ type, path, headers, body: request })
+      const behaviour = next()
+      received.push({ type, path, headers, body: request, behaviour })
       const fail = (code: grpc.status, details: string, more = new grpc.Metadata()) =>
         answer({ code, details, metadata: more })
       const wait = new grpc.Metadata()
       wait.set('grpc-status-details-bin', retryInfo)
+      const soon = new grpc.Metadata()
+      soon.set('grpc-status-details-bin', retryStatus(1, 0))
       const answers: Record<Behaviour, () => void> = {
         accept: () => answer(null, Buffer.alloc(0)),
+        slow: () => void setTimeout(() => answer(null, Buffer.alloc(0)), slowMs),
         partial: () => answer(null, partialAnswer),
         overloaded: () => fail(grpc.status.UNAVAILABLE, 'busy', wait),
+        throttled: () => fail(grpc.status.RESOURCE_EXHAUSTED, 'too many requests', soon),
+        unauthorized: () => fail(grpc.status.UNAUTHENTICATED, 'who are you?'),
+        forbidden: () => fail(grpc.status.PERMISSION_DENIED, 'not you'),
+        moved: () => fail(grpc.status.PERMISSION_DENIED, 'moved'),
+        missing: () => fail(grpc.status.UNIMPLEMENTED, 'no such service'),
         bad: () => fail(grpc.status.INVALID_ARGUMENT, 'no such field'),
         broken: () => fail(grpc.status.INTERNAL, 'broken'),
         tooLarge: () => fail(grpc.status.RESOURCE_EXHAUSTED, 'message too large'),
         hang: () => {},
         cut: () => server.forceShutdown(),
       }
-      answers[next()]()
+      answers[behaviour]()
     }
     server.addService(definition, { Export })
   }
@@ -144,12 +179,12 @@ export function retryStatus(seconds: number, nanos: number): Buffer {
     Buffer.concat([Buffer.from([(number << 3) | 2, content.length]), content])
   const varint = (number: number, value: number) => {
     const bytes = [number << 3]
-    let rest = value
-    while (rest > 127) {
-      bytes.push((rest % 128) | 128)
-      rest = Math.floor(rest / 128)
+    let rest = BigInt.asUintN(64, BigInt(value))
+    while (rest > 127n) {
+      bytes.push(Number(rest & 127n) | 128)
+      rest >>= 7n
     }
-    return Buffer.from([...bytes, rest])
+    return Buffer.from([...bytes, Number(rest)])
   }
   const duration = Buffer.concat([varint(1, seconds), varint(2, nanos)])
   const any = Buffer.concat([

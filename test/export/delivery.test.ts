@@ -23,19 +23,29 @@ interface Started {
   acks(): Acks
 }
 
-function deliver(url: string, env: Record<string, string> = {}, acks: Acks = {}): Started {
-  let last = acks
+function deliver(
+  url: string,
+  env: Record<string, string> = {},
+  acks: Acks | 'lost' = {},
+  onReplay?: () => void,
+  onAck?: (acks: Acks) => void,
+): Started {
+  let last = acks === 'lost' ? {} : acks
   const stream: Signal[] = []
   const config = configOf({ OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env })
   const delivery = startDelivery({
     config,
     resource: config.resource,
     startUnixMicro: start,
-    acks,
+    acks: acks === 'lost' ? undefined : acks,
     onAck: (next) => {
+      onAck?.(next)
       last = next
     },
-    replay: () => stream,
+    replay: () => {
+      onReplay?.()
+      return stream
+    },
   })
   const enqueue = (signals: readonly Signal[]) => {
     stream.push(...signals)
@@ -83,6 +93,83 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const mixed: Signal[] = [span(0), log(0), metric(0), span(1), metric(1), log(1), span(2)]
+
+describe('several destinations', () => {
+  const named = (collector: Collector, name: string, more: object = {}) => ({ name, endpoint: collector.url, ...more })
+  const several = (list: readonly object[], acks: Acks = {}) =>
+    deliver('', { CLAUDE_OTEL_DESTINATIONS: JSON.stringify(list), OTEL_BLRP_SCHEDULE_DELAY: '0' }, acks)
+
+  test('get everything, each by its own protocol, with its own headers, and its own kinds of signals', async () => {
+    const [one, two] = [await collect(), await collect('grpc')]
+    const { delivery, acks } = several([
+      named(one, 'one', { headers: 'x-key=1' }),
+      named(two, 'two', { protocol: 'grpc', headers: { 'x-key': '2' }, signals: ['traces', 'metrics'] }),
+    ])
+    delivery.enqueue(mixed)
+    const report = await delivery.close(soon())
+    expect(report.settled).toBe(true)
+    expect([one, two].map(({ received }) => received.map(({ type }) => type).sort())).toEqual([
+      ['logs', 'metrics', 'traces'],
+      ['metrics', 'traces'],
+    ])
+    for (const { headers } of one.received) expect(headers['x-key']).toBe('1')
+    for (const { headers } of two.received) expect(headers['x-key']).toBe('2')
+    expect(acks()).toMatchObject({
+      one: { traces: 3, logs: 2, metrics: 2 },
+      two: { traces: 3, logs: 0, metrics: 2 },
+    })
+  })
+
+  test('do not hold up one another: one that hangs, one that refuses, one that is not there, one that is well', async () => {
+    const [well, hanging, refusing, strict] = [await collect(), await collect(), await collect(), await collect()]
+    hanging.behave('hang')
+    refusing.behave('overloaded')
+    strict.behave('bad')
+    const list = [
+      named(hanging, 'hanging'),
+      { name: 'absent', endpoint: `http://127.0.0.1:${freePort()}` },
+      named(refusing, 'refusing'),
+      named(strict, 'strict'),
+      named(well, 'well'),
+    ]
+    const { delivery, acks } = several(list)
+    delivery.enqueue([log(0)])
+    await until(() => hanging.received.length === 1)
+    const began = performance.now()
+    delivery.enqueue(mixed)
+    const closing = delivery.close(AbortSignal.timeout(600))
+    await until(() => well.received.length === 4)
+    expect(performance.now() - began).toBeLessThan(400)
+    const report = await closing
+    expect(performance.now() - began).toBeWithin(500, 900)
+    const counts = Object.entries(report.destinations).map(([name, { counts }]) => [name, counts.traces])
+    expect(Object.fromEntries(counts)).toEqual({
+      hanging: { delivered: 0, queued: 3, dropped: 0 },
+      absent: { delivered: 0, queued: 3, dropped: 0 },
+      refusing: { delivered: 0, queued: 3, dropped: 0 },
+      strict: { delivered: 0, queued: 0, dropped: 3 },
+      well: { delivered: 3, queued: 0, dropped: 0 },
+    })
+    expect(contents(well, 'logs')).toEqual(['log 0', 'log 0', 'log 1'])
+    expect(acks()).toMatchObject({ well: { traces: 3, logs: 3, metrics: 2 }, strict: { traces: 3 } })
+
+    // The next process asks only those that have not got it all.
+    for (const each of [hanging, refusing]) each.behave('accept')
+    for (const each of [well, hanging, refusing, strict]) each.received.length = 0
+    const next = several(
+      list.filter(({ name }) => name !== 'absent'),
+      acks(),
+    )
+    next.delivery.enqueue([log(0), ...mixed])
+    expect((await next.delivery.close(soon())).settled).toBe(true)
+    expect([well.received.length, strict.received.length]).toEqual([0, 0])
+    for (const each of [hanging, refusing]) {
+      expect(contents(each, 'traces')).toEqual(['span 0', 'span 1', 'span 2'])
+      expect(contents(each, 'logs')).toEqual(['log 0', 'log 0', 'log 1'])
+      expect(sums(each)).toEqual([2])
+    }
+  })
+})
 
 describe('delivery', () => {
   test('sends all signals at close, in order, and acknowledges them by count', async () => {
@@ -170,6 +257,27 @@ describe('delivery', () => {
     expect(sums(collector)).toEqual([2, 3])
   })
 
+  test('says an export of metrics again byte by byte, and then the rest, when nobody knows whether it arrived', async () => {
+    for (const temporality of ['cumulative', 'delta', 'lowmemory']) {
+      const collector = await collect()
+      const env = { OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality }
+      const kept: Acks[] = []
+      const first = deliver(collector.url, env, {}, undefined, (acks) => kept.push(structuredClone(acks)))
+      first.delivery.enqueue(each(2, metric))
+      await first.delivery.flush(soon())
+      // Killed between the answer and its acknowledgement: what was kept last is where the export ends.
+      const [begun] = kept
+      expect(Object.values(begun ?? {})[0]).toMatchObject({ metrics: 0, collection: { upTo: 2 } })
+      const next = deliver(collector.url, env, begun)
+      next.delivery.enqueue(each(5, metric))
+      expect((await next.delivery.close(soon())).settled).toBe(true)
+      const [sent, again, rest] = collector.received.map(({ body }) => Buffer.from(body).toString())
+      expect(again).toBe(sent)
+      expect(rest).not.toBe(sent)
+      expect(sums(collector)).toEqual(temporality === 'cumulative' ? [2, 2, 5] : [2, 2, 3])
+    }
+  })
+
   test('acknowledges only what came before a failure, and keeps the rest', async () => {
     const collector = await collect()
     collector.behave('accept', 'overloaded')
@@ -193,6 +301,17 @@ describe('delivery', () => {
     expect(report.settled).toBe(true)
     expect(only(report).counts.traces).toEqual({ delivered: 1, queued: 0, dropped: 2 })
     expect(contents(collector, 'traces')).toEqual(['span 0', 'span 1', 'span 2'])
+  })
+
+  test('counts no more as dropped than it has sent, whatever a server says that it refused', async () => {
+    const collector = await collect()
+    collector.behave('partial')
+    const { delivery } = deliver(collector.url)
+    delivery.enqueue([span(0), span(1), span(2), span(3), metric(0)])
+    const { counts, lastError } = only(await delivery.close(soon()))
+    expect(counts.traces).toEqual({ delivered: 1, queued: 0, dropped: 3 })
+    expect(counts.metrics).toEqual({ delivered: 0, queued: 0, dropped: 1 })
+    expect(lastError).toBe('too old')
   })
 
   test('divides what is too large until it passes, and loses only a record that is too large alone', async () => {
@@ -268,6 +387,93 @@ describe('delivery', () => {
     await Bun.sleep(1300)
     expect((await delivery.close(AbortSignal.timeout(300))).settled).toBe(true)
     expect(collector.received).toHaveLength(1)
+  })
+
+  test('holds no more than the queue, and reads on from the stream until everything is sent, in order', async () => {
+    const collector = await collect()
+    collector.behave('overloaded')
+    const more = { OTEL_BSP_MAX_QUEUE_SIZE: '3', OTEL_BLRP_MAX_QUEUE_SIZE: '3', OTEL_BSP_SCHEDULE_DELAY: '9999' }
+    let reads = 0
+    const { delivery } = deliver(collector.url, more, {}, () => reads++)
+    delivery.enqueue(each(400, (number) => (number % 2 === 0 ? span(number / 2) : log((number - 1) / 2))))
+    expect(only(delivery.report()).counts.traces.queued).toBe(200)
+    expect(reads).toBe(0)
+    collector.behave('accept')
+    await delivery.flush(soon())
+    delivery.enqueue([span(200), log(200)])
+    expect((await delivery.close(soon())).settled).toBe(true)
+    expect(contents(collector, 'traces')).toEqual(each(201, (number) => `span ${number}`))
+    expect(contents(collector, 'logs')).toEqual(each(201, (number) => `log ${number}`))
+    expect(reads).toBe(2)
+  })
+
+  test('reads nothing of the stream any more once it is closed', async () => {
+    const collector = await collect()
+    collector.behave('accept', 'hang')
+    const config = configOf({
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_MAX_QUEUE_SIZE: '3',
+    })
+    const events: string[] = []
+    function* replay(): Generator<Signal> {
+      events.push('opened')
+      try {
+        yield* each(10, span)
+      } finally {
+        events.push('closed')
+      }
+    }
+    const delivery = startDelivery({ config, resource: {}, startUnixMicro: start, acks: {}, onAck() {}, replay })
+    delivery.enqueue(each(10, span))
+    const flushing = delivery.flush(soon())
+    await until(() => collector.received.length === 2)
+    expect(events).toEqual(['opened'])
+    await delivery.close(AbortSignal.timeout(20))
+    expect(events).toEqual(['opened', 'closed'])
+    await flushing
+  })
+
+  test('does not try again in the same process what a person has to mend, and says how; the next process tries', async () => {
+    for (const [behaviour, hint] of [
+      ['unauthorized', 'check the headers of this destination'],
+      ['forbidden', 'check the headers of this destination'],
+      ['moved', 'the server points to https://elsewhere.example/: check the endpoint'],
+    ] as const) {
+      const collector = await collect()
+      collector.behave(behaviour)
+      const { delivery, acks } = deliver(collector.url)
+      delivery.enqueue(mixed)
+      await delivery.flush(soon())
+      delivery.enqueue([span(3)])
+      const report = await delivery.close(soon())
+      expect(collector.received).toHaveLength(3)
+      expect([report.settled, only(report).hint]).toEqual([false, hint])
+      expect(only(report).counts.traces).toEqual({ delivered: 0, queued: 4, dropped: 0 })
+      collector.behave('accept')
+      const next = deliver(collector.url, {}, acks())
+      next.delivery.enqueue([...mixed, span(3)])
+      expect((await next.delivery.close(soon())).settled).toBe(true)
+      expect(contents(collector, 'traces').slice(3)).toEqual(['span 0', 'span 1', 'span 2', 'span 3'])
+    }
+  })
+
+  test('gives deltas up, and says so, where nobody knows any more what was delivered; sums and spans go on', async () => {
+    const collector = await collect()
+    const delta = { OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta' }
+    const lost = deliver(collector.url, delta, 'lost')
+    lost.delivery.enqueue(mixed)
+    await lost.delivery.flush(soon())
+    lost.delivery.enqueue([metric(2)])
+    const report = await lost.delivery.close(soon())
+    expect(only(report).counts.metrics).toEqual({ delivered: 1, queued: 0, dropped: 2 })
+    expect(only(report).counts.traces.delivered).toBe(3)
+    expect(sums(collector)).toEqual([1])
+    collector.received.length = 0
+    const cumulative = deliver(collector.url, {}, 'lost')
+    cumulative.delivery.enqueue(mixed)
+    await cumulative.delivery.close(soon())
+    expect(sums(collector)).toEqual([2])
   })
 
   test('counts what the sampler leaves out as settled and sends nothing of it', async () => {

@@ -124,6 +124,24 @@ for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const satisfies
       expect(collector.received).toHaveLength(3)
     })
 
+    test('is to try again later when the server has too much to do', async () => {
+      const { config } = await connect('throttled')
+      expect(await sendOne('logs', config)).toMatchObject({ status: 'retry', afterMs: 1000 })
+    })
+
+    test('is kept for a person to mend when the server does not let us in', async () => {
+      const { collector, config } = await connect('unauthorized')
+      for (const behaviour of ['unauthorized', 'forbidden', 'moved'] as const) {
+        collector.behave(behaviour)
+        expect(await sendOne('traces', config)).toMatchObject({
+          status: 'held',
+          hint: expect.stringContaining('check'),
+        })
+      }
+      collector.behave('missing')
+      expect((await sendOne('traces', config)).status).toBe('rejected')
+    })
+
     test('gives up at its timeout', async () => {
       const { config } = await connect('hang', { OTEL_EXPORTER_OTLP_TIMEOUT: '80' })
       const began = performance.now()
@@ -175,6 +193,37 @@ describe('otlp by http/json', () => {
       startTimeUnixNano: `${start}000`,
       endTimeUnixNano: `${start + 1_234_567}000`,
     })
+  })
+})
+
+describe('the delay an HTTP server asks for', () => {
+  const ask = async (header: string) => {
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: () => new Response('', { status: 429, headers: { 'retry-after': header } }),
+    })
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${server.port}`,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    }
+    const outcome = await sendOne('traces', configOf(env))
+    server.stop(true)
+    return outcome.status === 'retry' ? outcome.afterMs : 'no retry'
+  }
+
+  test('is a number of seconds or a date', async () => {
+    expect(await ask('0')).toBe(0)
+    expect(await ask('120')).toBe(120_000)
+    expect(await ask(new Date(Date.now() + 60_000).toUTCString())).toBeWithin(57_000, 60_001)
+    expect(await ask('Wed, 21 Oct 2015 07:28:00 GMT')).toBe(0)
+  })
+
+  test('is none where it makes no sense', async () => {
+    for (const odd of ['soon', '1e3', '-5', '1.5', '99999999999999999999999']) {
+      const afterMs = await ask(odd)
+      expect(afterMs === undefined || afterMs === 0 || Number(afterMs) >= 86_400_000).toBe(true)
+    }
   })
 })
 
@@ -237,6 +286,8 @@ describe('the delay a gRPC server asks for', () => {
       Buffer.from([0xff, 0xff]),
       Buffer.alloc(0),
       retryStatus(2, 0).subarray(0, 20),
+      // Minus one second, as ten bytes.
+      retryStatus(-1, 0),
     ]) {
       expect(retryDelay(other)).toBeUndefined()
     }

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BINARY, buildIfStale } from '../../scripts/build.ts'
-import { isProcessAlive } from '../../src/session/run.ts'
+import { isProcessAlive } from '../../src/session/processes.ts'
 import { until } from '../kit/until.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-stamp-'))

@@ -7,6 +7,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { until } from './until.ts'
 
 export type Block =
   | { readonly type: 'text'; readonly text: string }
@@ -21,8 +22,12 @@ export interface MessageAnswer {
   /** Waits before the first byte, and before each event after it. */
   readonly delayMs?: number
   readonly eventDelayMs?: number
+  /** Waits before the first byte until this holds. */
+  readonly until?: () => boolean | Promise<boolean>
   /** The socket is destroyed in the middle of the stream, so the message never ends. */
   readonly cut?: boolean
+  /** Tokens that the conversation had in the cache, beyond those of the answer's place: a context that is nearly full. */
+  readonly context?: number
 }
 
 export interface ErrorAnswer {
@@ -32,7 +37,8 @@ export interface ErrorAnswer {
   readonly retryAfterSeconds?: number
 }
 
-export type Answer = MessageAnswer | ErrorAnswer
+/** A function answers with what the request holds, such as the id of an agent. */
+export type Answer = MessageAnswer | ErrorAnswer | ((body: Readonly<Record<string, unknown>>) => MessageAnswer)
 
 export interface Script {
   /** Answers of the main conversation, in order. */
@@ -206,7 +212,8 @@ class Player {
       body,
       atUnixMs: Date.now(),
     })
-    const answer = this.#answer(place)
+    const scripted = this.#answer(place)
+    const answer = typeof scripted === 'function' ? scripted(body) : scripted
     if ('error' in answer) return sendError(response, answer)
     await this.#stream(response, answer, place, String(body.model))
   }
@@ -240,15 +247,19 @@ class Player {
     const model = answer.model ?? requestedModel
     const id = String(place.number).padStart(6, '0')
     const messageId = `msg_01Scripted${id}`
-    const usage = usageAt(place.number, answer.blocks)
+    const usage = usageAt(place.number, answer)
     const events = [...renderEvents(answer.blocks, { messageId, toolUsePrefix: `toolu_01Scripted${id}`, model, usage })]
     const played = answer.cut ? events.slice(0, Math.ceil(events.length / 2)) : events
 
     await Bun.sleep(answer.delayMs ?? 0)
+    if (answer.until !== undefined) await until('the moment of the answer', answer.until)
+    // Nobody waits for it any more.
+    if (response.destroyed) return
     response.writeHead(200, { 'content-type': 'text/event-stream', 'request-id': `req_01Scripted${id}` })
-    for (const event of played) {
+    for (const [index, event] of played.entries()) {
       if (answer.eventDelayMs !== undefined) await Bun.sleep(answer.eventDelayMs)
-      if (response.destroyed) return
+      if (response.destroyed && index === 0) return
+      if (response.destroyed) break
       response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
     }
     const { lane, agent } = place
@@ -261,7 +272,9 @@ class Player {
       ...tokensOf(usage),
       atUnixMs: Date.now(),
     }
-    if (!answer.cut) {
+    // Whoever asked may have hung up in the middle, as the script may want it to be cut.
+    const isWhole = !answer.cut && !response.destroyed
+    if (isWhole) {
       this.served.push(message)
       response.end()
       return
@@ -274,14 +287,14 @@ class Player {
 }
 
 /** Five minutes and one hour caches alternate, thinking costs tokens of its own. */
-function usageAt(number: number, blocks: readonly Block[]) {
+function usageAt(number: number, { blocks, context = 0 }: MessageAnswer) {
   const cacheCreation = 200 + number
   const oneHour = number % 3 === 0 ? 50 + number : 0
   const thought = blocks.some((block) => block.type === 'thinking') ? 7 + (number % 10) : 0
   return {
     input_tokens: 100 + number,
     cache_creation_input_tokens: cacheCreation,
-    cache_read_input_tokens: 3000 + number,
+    cache_read_input_tokens: 3000 + number + context,
     cache_creation: { ephemeral_5m_input_tokens: cacheCreation - oneHour, ephemeral_1h_input_tokens: oneHour },
     output_tokens: 40 + number,
     output_tokens_details: { thinking_tokens: thought },

@@ -3,6 +3,7 @@
  * keys can be pressed, and the server is ended by its own socket only.
  */
 
+import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { until } from './until.ts'
@@ -21,6 +22,10 @@ export interface Terminal {
   enter(text: string): Promise<void>
   /** Presses keys by tmux's names: `Escape`, `C-c`, `Enter`. */
   press(...keys: string[]): void
+  /** Presses keys again and again until the screen shows it: a dialog takes none while it is being drawn. */
+  pressUntil(keys: string, wanted: string | RegExp): Promise<void>
+  /** Sends a signal to the program itself. */
+  signal(name: NodeJS.Signals): void
   /** Waits until the screen shows it; the error holds the screen. */
   shows(wanted: string | RegExp, timeoutMs?: number): Promise<void>
   /** Waits until the screen does not show it any more. */
@@ -46,11 +51,13 @@ export async function startTerminal({ command, cwd, env, folder }: TerminalOptio
   const program = ['sh', '-c', script, 'sh', ...command]
   tmux('new-session', '-d', '-x', '140', '-y', '45', '-e', `CODE_FILE=${codeFile}`, ...program)
 
-  const waitFor = (what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 15_000) =>
+  const waitFor = (what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000) =>
     until(what, condition, { timeoutMs, everyMs: 30 }).catch((reason: Error) => {
       throw new Error(`${reason.message}\n${screen()}`)
     })
   const screen = () => tmux('capture-pane', '-p')
+  const isShown = (wanted: string | RegExp) =>
+    typeof wanted === 'string' ? screen().includes(wanted) : wanted.test(screen())
   const press = (...keys: string[]) => void tmux('send-keys', ...keys)
   return {
     screen,
@@ -61,8 +68,22 @@ export async function startTerminal({ command, cwd, env, folder }: TerminalOptio
       press('Enter')
     },
     async shows(wanted, timeoutMs) {
-      const found = () => (typeof wanted === 'string' ? screen().includes(wanted) : wanted.test(screen()))
-      await waitFor(`the screen to show ${wanted}`, found, timeoutMs)
+      await waitFor(`the screen to show ${wanted}`, () => isShown(wanted), timeoutMs)
+    },
+    async pressUntil(keys, wanted) {
+      let pressed = 0
+      await waitFor(`${keys} to show ${wanted}`, () => {
+        if (isShown(wanted)) return true
+        if (performance.now() - pressed < 700) return false
+        press(keys)
+        pressed = performance.now()
+        return false
+      })
+    },
+    signal(name) {
+      const shell = tmux('display-message', '-p', '#{pane_pid}').trim()
+      const [program = ''] = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim().split(' ')
+      process.kill(Number.parseInt(program, 10), name)
     },
     async gone(unwanted, timeoutMs) {
       await waitFor(`${unwanted} to leave the screen`, () => !screen().includes(unwanted), timeoutMs)

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hookEvents, parseHookPayload } from '../../src/claude/events.ts'
 import { createTranscriptReader, readCostAt } from '../../src/claude/transcript.ts'
 import { configForRun, resolveSettings } from '../../src/commands/settings.ts'
 import { capturedContent, resolveConfig } from '../../src/config/config.ts'
@@ -110,6 +111,30 @@ describe('a transcript', () => {
   })
 })
 
+describe('a hook', () => {
+  const named = ['source', 'model', 'reason', 'tool_name', 'tool_use_id', 'notification_type', 'error', 'trigger']
+  const worded = [
+    'prompt',
+    'message',
+    'last_assistant_message',
+    'from_model',
+    'to_model',
+    'tool_response',
+    'unheard_of',
+  ]
+  const common = ['session_id', 'transcript_path', 'cwd', 'prompt_id', 'permission_mode', 'agent_id', 'agent_type']
+
+  test.each([...Object.keys(hookEvents), token])('of the event %s lets no secret out of any of its fields', (event) => {
+    const fields = Object.fromEntries([...common, ...named, ...worded].map((name) => [name, token]))
+    const call = { tool_name: token, tool_input: { [token]: token }, tool_response: token, mcp_server: { name: token } }
+    const more = { effort: { level: token }, tool_calls: [call], [token]: token }
+    const payload = { ...fields, ...call, ...more, hook_event_name: event }
+    const kept = parseHookPayload(JSON.stringify(payload), createKeeper({}))
+    expect(kept).not.toHaveProperty('broken')
+    expect(JSON.stringify(kept)).not.toContain(half)
+  })
+})
+
 describe('a run', () => {
   test('masks its resource', () => {
     const env = { OTEL_RESOURCE_ATTRIBUTES: `team=a,deployed.by=${token}` }
@@ -134,20 +159,80 @@ describe('a run', () => {
     const folder = createRunFolder(join(home, 'runs/1'))
     claimRun(folder)
     const payload = JSON.stringify({ session_id: 's', hook_event_name: 'SessionStart', source: 'startup', cwd: '/' })
-    // A file that is not ours, with a secret in its name, and one of a hook.
-    writeFileSync(join(folder.spool, `1-${token}`), 'x')
     writeFileSync(
       join(folder.spool, '2-2'),
       `${JSON.stringify({ v: 1, t: 2, pid: 9_000_001, n: payload.length })}\n${payload}\n`,
     )
     const logged: string[] = []
-    const paths = { sessions: join(home, 'sessions'), reports: join(home, 'reports.jsonl') }
+    const paths = {
+      sessions: join(home, 'sessions'),
+      reports: join(home, 'reports.jsonl'),
+      dropped: join(home, 'dropped.jsonl'),
+    }
     const entry = createRunEntry(config, 'run', start)
     const pump = startPump({ folder, paths, config, entry, log: (line) => logged.push(line) })
     const report = await pump.close(() => [{ pid: 9_000_001, code: 0 }], AbortSignal.timeout(10_000))
     expect(JSON.stringify(report)).toContain('no [REDACTED:github-token]')
     const texts = [JSON.stringify(report), logged.join('\n'), readFileSync(paths.reports, 'utf8')]
     for (const text of texts) expect(text).not.toContain(half)
+  })
+
+  test('masks the name of a file that is not ours', async () => {
+    const env = {
+      CLAUDE_OTEL_HOME: mkdtempSync(join(root, 'home-')),
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    }
+    const { config } = resolveConfig({ env })
+    const home = env.CLAUDE_OTEL_HOME
+    const folder = createRunFolder(join(home, 'runs/1'))
+    claimRun(folder)
+    writeFileSync(join(folder.spool, `1-${token}`), 'x')
+    const paths = {
+      sessions: join(home, 'sessions'),
+      reports: join(home, 'reports.jsonl'),
+      dropped: join(home, 'dropped.jsonl'),
+    }
+    const pump = startPump({ folder, paths, config, entry: createRunEntry(config, 'run', start) })
+    // Nothing is delivered in no time: the journal stays, with what could not be read.
+    await pump.close(() => [], AbortSignal.timeout(1))
+    const journal = readFileSync(folder.journal, 'utf8')
+    expect(journal).toContain('1-[REDACTED:github-token]')
+    expect(journal).not.toContain(half)
+  })
+
+  test('gives each destination what its rule lets pass', async () => {
+    const home = mkdtempSync(join(root, 'home-'))
+    const [none, all] = [join(home, 'none.jsonl'), join(home, 'all.jsonl')]
+    const destinations = [
+      { exporter: 'file', file: none, previewLength: 0 },
+      { exporter: 'file', file: all, content: 'all' },
+    ]
+    const env = { CLAUDE_OTEL_HOME: home, CLAUDE_OTEL_DESTINATIONS: JSON.stringify(destinations) }
+    const { config, problems } = resolveConfig({ env })
+    expect(problems).toEqual([])
+    const folder = createRunFolder(join(home, 'runs/1'))
+    claimRun(folder)
+    const words = 'word '.repeat(200)
+    for (const [at, fields] of [
+      { hook_event_name: 'SessionStart', source: 'startup' },
+      { hook_event_name: 'UserPromptSubmit', prompt_id: 'p', prompt: words },
+    ].entries()) {
+      const payload = JSON.stringify({ session_id: 's', ...fields })
+      const header = JSON.stringify({ v: 1, t: at + 1, pid: 9_000_001, n: payload.length })
+      writeFileSync(join(folder.spool, `${at + 1}-2`), `${header}\n${payload}\n`)
+    }
+    const paths = {
+      sessions: join(home, 'sessions'),
+      reports: join(home, 'reports.jsonl'),
+      dropped: join(home, 'dropped.jsonl'),
+    }
+    const pump = startPump({ folder, paths, config, entry: createRunEntry(config, 'run', start) })
+    const report = await pump.close(() => [{ pid: 9_000_001, code: 0 }], AbortSignal.timeout(10_000))
+    expect(report.settled).toBe(true)
+    expect(readFileSync(all, 'utf8')).toContain(words)
+    const silent = readFileSync(none, 'utf8')
+    expect(silent).toContain('claude.user_prompt')
+    expect(silent).not.toContain('word')
   })
 
   test('that is taken over keeps to the rules that it was started with, and to stricter ones of now', async () => {

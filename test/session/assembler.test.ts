@@ -397,6 +397,34 @@ describe('a turn', () => {
 })
 
 describe('a subagent', () => {
+  test('whose start is stamped after its end is one all the same, and one that starts again is another', () => {
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .pre('call', agentTool())
+      .message('m1', {}, 'a1')
+      .hook('SubagentStop', inAgent('a1'))
+      .hook('SubagentStart', inAgent('a1'))
+      .post('call', { ...agentTool(), ...response('a1') })
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(told.agent('a1').error).toBeUndefined()
+    const again = new Story()
+      .start()
+      .prompt('p1')
+      .hook('SubagentStart', inAgent('a1'))
+      .hook('SubagentStop', inAgent('a1'))
+      .hook('SubagentStart', inAgent('a1'))
+      .hook('SubagentStop', inAgent('a1'))
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(again.agents('a1')).toHaveLength(2)
+  })
+
   const response = (agentId: string) => ({ tool_response: { agentId, status: 'completed' } })
 
   test('in the foreground hangs below the call that started it, with its own tools', () => {
@@ -538,6 +566,35 @@ describe('a subagent', () => {
     expect(told.agents('a1')).toHaveLength(2)
     expect(first?.parent?.spanId).toBe(told.turn('p1').ref.spanId)
     expect(told.tool('t1').parent?.spanId).toBe(second?.ref.spanId)
+  })
+
+  test('that a message wakes after its end begins again, below the call that woke it, with its own tokens', () => {
+    const words = { stopReason: 'end_turn', text: { text: 'x', bytes: 1, truncated: false } }
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .pre('t1', agentTool())
+      .entry({ k: 'agent', at: begin, session: 's1', agent: 'a1', toolUseId: 't1' })
+      .hook('SubagentStart', inAgent('a1'))
+      .message('m1', words, 'a1')
+      .hook('SubagentStop', inAgent('a1'))
+      .post('t1', { ...agentTool(), tool_response: { agentId: 'a1' } })
+      .pre('t2', { tool_name: 'SendMessage', tool_input: { to: 'a1' } })
+      .post('t2', { tool_name: 'SendMessage', tool_input: { to: 'a1' }, tool_response: { resumedAgentId: 'a1' } })
+      .wait(20)
+      .message('m2', { ...words, usage: usage(20, 2) }, 'a1')
+      .hook('SubagentStop', inAgent('a1'))
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    const [first, second] = told.agents('a1')
+    expect([first, second].map((agent) => agent?.parent?.spanId)).toEqual([
+      told.tool('t1').ref.spanId,
+      told.tool('t2').ref.spanId,
+    ])
+    expect([first, second].map((agent) => agent?.attributes['tokens.input'])).toEqual([10, 20])
+    expect(second?.name).toBe(first?.name ?? '')
   })
 
   test('whose call was never seen hangs below its turn', () => {
@@ -764,6 +821,40 @@ describe('the cost', () => {
   })
 })
 
+describe('output that was told of no message, as of an answer that was cut', () => {
+  test('counts as tokens, and is no request of its own', () => {
+    const total = { totalUsd: 1, models: { opus: { usage: usage(10, 9), usd: 1 } } }
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .message('m1')
+      .line({ type: 'interrupt', whileRunning: true })
+      .line({ type: 'cost', before: false, cost: total })
+      .end()
+      .exit()
+      .tell()
+    expect(told.session().attributes).toMatchObject({ 'tokens.output': 9, 'model_requests.total': 1 })
+    expect(told.sum('claude.model_requests_total')).toBe(1)
+    expect(told.sum('claude.cache_misses_total')).toBe(1)
+  })
+})
+
+describe('a fork', () => {
+  const previous = (previousId: string) =>
+    ({ k: 'previous', at: begin, session: 's1', previousId, conversationId: 'c0' }) as const
+
+  test('names the session whose lines it has copied, and keeps its conversation', () => {
+    const told = new Story().start('s1', 'fork').entry(previous('s0')).end().exit().tell()
+    expect(told.session().attributes).toMatchObject({ 'session.previous_id': 's0', 'gen_ai.conversation.id': 'c0' })
+  })
+
+  test('that is resumed goes on from itself, though it still has those lines', () => {
+    const told = new Story().start('s1', 'resume').entry(previous('s1')).entry(previous('s0')).end().exit().tell()
+    expect(told.session().attributes['session.previous_id']).toBeUndefined()
+    expect(told.session().attributes['gen_ai.conversation.id']).toBe('c0')
+  })
+})
+
 describe('a compaction', () => {
   const boundary = { type: 'compaction', trigger: 'auto', preTokens: 900, postTokens: 100, durationMs: 7 } as const
   const hooks = (story: Story, between: (story: Story) => Story = (same) => same) =>
@@ -978,6 +1069,55 @@ describe('the trace of a session', () => {
     const story = new Story({ sampler: { kind: 'always_off', parentBased: true, ratio: 1 } })
     const told = story.start().prompt('p1').pre('t1').post('t1').message('m1').stop().end().exit().tell()
     expect(new Set(told.spans.map(({ ref }) => ref.traceFlags))).toEqual(new Set([0]))
+  })
+})
+
+describe('what stands in a transcript before the first hook', () => {
+  test('is kept until the session begins', () => {
+    const cost = (usd: number) => ({ totalUsd: usd, models: { opus: { usage: usage(1, 1), usd } } })
+    const told = new Story({ wrapped: { root, pid: 100, source: 'resume' } })
+      .line({ type: 'cost', before: true, cost: cost(2) })
+      .prompt('p1')
+      .message('m1', { model: 'opus' })
+      .stop()
+      .line({ type: 'cost', before: false, cost: cost(5) })
+      .end()
+      .exit()
+      .tell()
+    expect(told.session().attributes).toMatchObject({ 'session.source': 'resume', 'cost.usd': 3 })
+  })
+
+  const root = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }
+
+  test('of a session that /clear began where SessionStart is kept from us: it says clear and links', () => {
+    const told = new Story({ wrapped: { root, pid: 100, source: 'startup' } })
+      .prompt('p1')
+      .stop()
+      .end('clear')
+      .in('s2')
+      .prompt('p2')
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    expect(told.session('s2').attributes).toMatchObject({ 'session.source': 'clear', 'session.previous_id': 's1' })
+    expect(told.session('s2').links.map(({ ref }) => ref.spanId)).toEqual([root.spanId])
+  })
+})
+
+describe('several sessions in one trace', () => {
+  test('have no span id in common, though they use the same words for their parts', () => {
+    const outer = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }
+    const spanIds = (session: string): string[] => {
+      const traceparent = `00-${outer.traceId}-${outer.spanId}-01`
+      const story = new Story().by(7, traceparent).start(session).prompt('p1').pre('t1').post('t1').stop().end()
+      return story
+        .exit()
+        .tell()
+        .spans.map(({ ref }) => ref.spanId)
+    }
+    const [first, second] = [spanIds('s1'), spanIds('s2')]
+    expect(new Set([...first, ...second]).size).toBe(first.length + second.length)
   })
 })
 

@@ -9,11 +9,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { type Config, resolveConfig } from '../../src/config/config.ts'
+import { readDrops } from '../../src/session/drops.ts'
 import type { Entry, RunEntry } from '../../src/session/entries.ts'
 import { openJournal } from '../../src/session/journal.ts'
 import { type Pump, startPump } from '../../src/session/pump.ts'
@@ -50,7 +52,11 @@ function configOf(exporter: string, more: Record<string, string> = {}): Config {
   return resolveConfig({ env: { CLAUDE_OTEL_FILE: output, ...delta, ...Object.fromEntries(names), ...more } }).config
 }
 
-const pathsOf = (folder: string) => ({ sessions: join(folder, 'sessions'), reports: join(folder, 'reports.jsonl') })
+const pathsOf = (folder: string) => ({
+  sessions: join(folder, 'sessions'),
+  reports: join(folder, 'reports.jsonl'),
+  dropped: join(folder, 'dropped.jsonl'),
+})
 
 const claude = 9_000_001
 const root1 = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
@@ -286,6 +292,34 @@ describe('a run that is over', () => {
   })
 })
 
+describe('a run whose journal has reached the size of all runs', () => {
+  const turn = (id: string) => [
+    { hook_event_name: 'UserPromptSubmit', prompt_id: id, prompt: 'x'.repeat(400) },
+    { hook_event_name: 'Notification', notification_type: 'idle', message: `n${id}` },
+    { hook_event_name: 'Stop', prompt_id: id, last_assistant_message: 'done', background_tasks: [] },
+  ]
+
+  test('takes only what ends something, ends its session, and counts the rest', async () => {
+    config = { ...config, storage: { maxBytes: 1500, maxAgeMs: 1 } }
+    const [first, second] = [calls(sessionStart, ...turn('p1')), calls(...turn('p2'), ...turn('p3'), sessionEnd)]
+    fillSpool(folder, first)
+    await deliverAndDie()
+    expect(statSync(folder.journal).size).toBeGreaterThan(1500)
+    fillSpool(
+      folder,
+      second.map((call) => ({ ...call, at: call.at + 1e6 })),
+    )
+    const pump = start()
+    const report = await pump.close(() => [{ pid: claude, code: 0 }], soon())
+    expect([report.settled, pump.givenUp]).toEqual([true, 4])
+    expect(readDrops(join(home, 'dropped.jsonl'))).toMatchObject([{ run: '1', reason: 'full', entries: 4 }])
+    const { spans, logs } = readExported(output)
+    expect(spans.map(({ name }) => name)).toContain('claude.session')
+    expect(logs.filter(({ event }) => event === 'claude.notification')).toHaveLength(1)
+    expect(existsSync(folder.path)).toBe(false)
+  })
+})
+
 describe('a claude that nobody wrapped', () => {
   const alone = (recorded: readonly HookCall[], pid: number) => recorded.map((call) => ({ ...call, pid }))
 
@@ -294,7 +328,8 @@ describe('a claude that nobody wrapped', () => {
     children.push(living)
     const [begun] = calls(sessionStart) as [HookCall]
     fillSpool(folder, alone([begun], 9_000_007))
-    fillSpool(folder, alone(calls({ ...sessionStart, session_id: 's2' }), living.pid))
+    const [now] = calls({ ...sessionStart, session_id: 's2' }) as [HookCall]
+    fillSpool(folder, alone([{ ...now, at: Date.now() * 1000 }], living.pid))
     const pump = start(run)
     await until('the dead claude’s session to end', () => Bun.deepEquals(pump.openProcesses(), [living.pid]))
     await pump.close(() => [], soon())

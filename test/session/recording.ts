@@ -47,6 +47,7 @@ export interface Workshop {
   readonly folder: string
   readonly sessions: string
   readonly reports: string
+  readonly dropped: string
   readonly output: string
   config: Config
   remove(): void
@@ -66,6 +67,7 @@ export function openWorkshop(): Workshop {
     folder,
     sessions: join(folder, 'sessions'),
     reports: join(folder, 'reports.jsonl'),
+    dropped: join(folder, 'dropped.jsonl'),
     output,
     config,
     remove: () => rmSync(folder, { recursive: true }),

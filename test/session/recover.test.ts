@@ -46,7 +46,12 @@ const recover = (
   more: { stopAtFailure?: boolean; deadline?: AbortSignal } = {},
 ) =>
   recoverRuns({
-    paths: { runs: join(home, 'runs'), sessions: join(home, 'sessions'), reports: join(home, 'reports.jsonl') },
+    paths: {
+      runs: join(home, 'runs'),
+      sessions: join(home, 'sessions'),
+      reports: join(home, 'reports.jsonl'),
+      dropped: join(home, 'dropped.jsonl'),
+    },
     configFor: async (context) => configFor(context),
     deadline: AbortSignal.timeout(10_000),
     stopAtFailure: false,
@@ -94,7 +99,7 @@ describe('runs that were left behind', () => {
   test('of a claude that nobody wrapped and that lives go on: its session stays open, its run stays', async () => {
     const claude = Bun.spawn(['sleep', '60'])
     children.push(claude)
-    const folder = leave('s1', 1, claude.pid)
+    const folder = leave('s1', 0, claude.pid)
     await recover(() => toFile('out'))
     expect(existsSync(folder.path)).toBe(true)
     expect(isOwned(folder)).toBe(false)
@@ -105,6 +110,32 @@ describe('runs that were left behind', () => {
     expect(sent('out')).toEqual(['s1'])
     expect(existsSync(folder.path)).toBe(false)
   })
+
+  test.skipIf(process.platform !== 'linux')('of a claude whose number another process has now are over', async () => {
+    const other = Bun.spawn(['sleep', '60'])
+    children.push(other)
+    leave('s1', 1, other.pid)
+    const wrapped = leave('s2', 1)
+    const root = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 }
+    const entry = { ...run, wrapped: { root, pid: other.pid, birth: 1, source: 'startup' } }
+    writeJsonFile(wrapped.context, { entry, env: {}, flags: {} })
+    writeFileSync(join(wrapped.path, 'owner'), `${other.pid} 1\n`)
+    await recover(() => toFile('out'))
+    expect(sent('out').sort()).toEqual(['s1', 's2'])
+    expect(readdirSync(join(home, 'runs'))).toEqual([])
+  })
+
+  test.skipIf(process.platform !== 'linux')(
+    'by a wrapper that never got to its files, are left to it while it lives',
+    async () => {
+      const wrapper = Bun.spawn(['sleep', '60'])
+      children.push(wrapper)
+      const named = (at: number) => leave(`${at * 1000}-${wrapper.pid}-abcdef01`, 0)
+      const [its, before] = [named(Date.now()), named(Date.now() - 60_000)]
+      await recover(() => toFile('out'))
+      expect([existsSync(its.path), existsSync(before.path)]).toEqual([true, false])
+    },
+  )
 
   test('are kept when they cannot be delivered, and the rest is tried or not as asked', async () => {
     for (const [session, minutes] of [
@@ -117,6 +148,45 @@ describe('runs that were left behind', () => {
     expect(readdirSync(join(home, 'runs')).sort()).toEqual(['s1', 's2'])
     await recover(() => toFile('out'))
     expect(sent('out').sort()).toEqual(['s1', 's2'])
+  })
+
+  test('that have more than memory has room for are delivered in one pass, each signal once', async () => {
+    const folder = leave('s1', 1)
+    const at = Date.now() * 1000 - 50_000_000
+    const notice = (number: number) => ({
+      at: at + number * 3_000_000,
+      pid: 9_000_001,
+      payload: { session_id: 's1', hook_event_name: 'Notification', notification_type: 'idle', message: `${number}` },
+    })
+    fillSpool(
+      folder,
+      Array.from({ length: 40 }, (_, number) => notice(number)),
+    )
+    const narrow = { OTEL_BLRP_MAX_QUEUE_SIZE: '3', OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '2', OTEL_BSP_MAX_QUEUE_SIZE: '1' }
+    const file = { OTEL_TRACES_EXPORTER: 'file', OTEL_LOGS_EXPORTER: 'file', OTEL_METRICS_EXPORTER: 'none' }
+    const { config } = resolveConfig({ env: { ...narrow, ...file, CLAUDE_OTEL_FILE: join(home, 'out') } })
+    const [recovered] = await recover(() => config)
+    expect(recovered?.report.settled).toBe(true)
+    const { logs, spans } = readExported(join(home, 'out'))
+    expect(logs.filter(({ event }) => event === 'claude.notification')).toHaveLength(40)
+    expect(spans).toHaveLength(1)
+  })
+
+  test('with acknowledgements that nobody can read any more are sent again', async () => {
+    for (const content of ['', '{"v":1,"destinations":{"a":{"tra', 'foreign', '{"traces":7}']) {
+      const folder = leave('s1', 1)
+      writeFileSync(folder.acked, content)
+      expect((await recover(() => toFile('out'))).map(({ report }) => report.settled)).toEqual([true])
+    }
+    expect(sent('out')).toEqual(['s1', 's1', 's1', 's1'])
+  })
+
+  test('with acknowledgements of a later version are left to those who know it', async () => {
+    const folder = leave('s1', 1)
+    writeJsonFile(folder.acked, { v: 2, destinations: {} })
+    expect(await recover(() => toFile('out'))).toEqual([])
+    expect(existsSync(folder.acked)).toBe(true)
+    expect(isOwned(folder)).toBe(false)
   })
 
   test('are left for another time when there is none', async () => {

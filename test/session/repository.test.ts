@@ -160,3 +160,9 @@ test('a secret in a branch’s name is masked', () => {
   git('.git', { head: `ref: refs/heads/fix/ghp_${'Ab1'.repeat(12)}` })
   expect(readRepository(folder)['vcs.ref.head.name']).toBe('fix/[REDACTED:github-token]')
 })
+
+test('a secret in the origin’s path is masked in all that is told of it', () => {
+  git('.git', { url: `https://host.example/ghp_${'Ab1'.repeat(12)}/name.git` })
+  expect(readRepository(folder)['vcs.owner.name']).toBe('[REDACTED:github-token]')
+  expect(JSON.stringify(readRepository(folder))).not.toContain('Ab1')
+})

@@ -17,7 +17,6 @@ import {
   claimRun,
   createRunFolder,
   isOwned,
-  isProcessAlive,
   listRuns,
   pruneSessionContexts,
   type RunFolder,
@@ -184,17 +183,6 @@ describe('twenty processes that ask at once', () => {
   }, 20_000)
 })
 
-describe('a process', () => {
-  test('is alive until it has ended', async () => {
-    expect(isProcessAlive(process.pid)).toBe(true)
-    expect(isProcessAlive(await deadPid())).toBe(false)
-  })
-
-  test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('numbered %p is none', (pid) => {
-    expect(isProcessAlive(pid)).toBe(false)
-  })
-})
-
 describe('the folders of runs', () => {
   test('are private', () => {
     for (const path of [folder.path, folder.spool]) expect(statSync(path).mode & 0o777).toBe(0o700)
@@ -218,11 +206,37 @@ describe('the folders of runs', () => {
     expect(listRuns(join(root, 'never'))).toEqual([])
   })
 
-  test('are removed with all that is in them', () => {
-    writeFileSync(join(folder.spool, '1-1'), 'x')
-    removeRunFolder(folder)
+  test('are removed with all that is ours in them', () => {
+    claimRun(folder)
+    for (const name of ['journal.jsonl', 'acked.json', 'acked.json.77', 'run.json', 'settings.json', 'owner.9'])
+      writeFileSync(join(folder.path, name), 'x')
+    mkdirSync(join(folder.path, 'replacing'))
+    expect(removeRunFolder(folder)).toBe(true)
     expect(existsSync(folder.path)).toBe(false)
-    removeRunFolder(folder)
+    expect(removeRunFolder(folder)).toBe(true)
+  })
+
+  test('are not removed while a record is in the spool', () => {
+    writeFileSync(folder.journal, 'x')
+    writeFileSync(join(folder.spool, '1-1'), 'x')
+    expect(removeRunFolder(folder)).toBe(false)
+    expect(readdirSync(folder.path).sort()).toEqual(['journal.jsonl', 'spool'])
+  })
+
+  test('keep what is not ours', () => {
+    for (const name of ['notes.txt', 'acked.json.old']) writeFileSync(join(folder.path, name), 'x')
+    mkdirSync(join(folder.spool, 'a-folder'))
+    writeFileSync(folder.journal, 'x')
+    expect(removeRunFolder(folder)).toBe(true)
+    expect(readdirSync(folder.path).sort()).toEqual(['acked.json.old', 'notes.txt', 'spool'])
+  })
+
+  test('are told from whatever else lies beside them', () => {
+    const runs = join(root, 'mixed')
+    createRunFolder(join(runs, 'claude-1'))
+    mkdirSync(join(runs, 'somebody-else'))
+    writeFileSync(join(runs, '.DS_Store'), 'x')
+    expect(listRuns(runs).map(({ path }) => path)).toEqual([join(runs, 'claude-1')])
   })
 })
 

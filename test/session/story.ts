@@ -12,7 +12,7 @@ import type { Attributes, LogSignal, MetricSignal, Signal, SpanSignal } from '..
 import { keeperOf } from '../kit/keeper.ts'
 
 export const begin = 1_795_000_000_000_000
-const keeper = keeperOf(200)
+export const keeper = keeperOf(200)
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -170,7 +170,7 @@ export function assemble(entries: readonly Entry[]): Signal[] {
   return entries.flatMap((entry) => assembler.apply(entry))
 }
 
-/** No span ends before it begins or is told twice, and none hangs below one that is never told. */
+/** No span ends before it begins or is told twice, none hangs below one that is never told, every log record has its own id. */
 export function expectLawful(signals: readonly Signal[]): void {
   const spans = signals.filter((signal) => signal.kind === 'span')
   const ids = spans.map(({ ref }) => `${ref.traceId}-${ref.spanId}`)
@@ -182,6 +182,9 @@ export function expectLawful(signals: readonly Signal[]): void {
       parent !== undefined && parent.isRemote !== true && !known.has(`${parent.traceId}-${parent.spanId}`),
   )
   expect(orphans.map(({ name, attributes }) => `${name} ${attributes['tool.use_id'] ?? ''}`)).toEqual([])
+  const uids = signals.filter((signal) => signal.kind === 'log').map(({ attributes }) => attributes['log.record.uid'])
+  for (const uid of uids) expect(uid).toMatch(/^[0-9A-Z]{26}$/)
+  expect(new Set(uids).size).toBe(uids.length)
   for (const { event, inFlight } of inFlightByTool(signals)) expect([event, inFlight]).toEqual([event, 0])
 }
 

@@ -151,11 +151,10 @@ describe('a fork', () => {
   })
 
   test('of a session that we know nothing of has its id', () => {
-    writeFileSync(path, copied)
+    writeFileSync(path, copied + message(5, 'm1'))
     const transcripts = open()
     transcripts.follow('s1', path, start)
-    const [, previous] = transcripts.read()
-    expect(previous).toEqual({
+    expect(transcripts.read().find(({ k }) => k === 'previous')).toEqual({
       k: 'previous',
       at: start,
       session: 's1',

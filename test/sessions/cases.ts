@@ -2,28 +2,26 @@
 
 import { expect } from 'bun:test'
 import { join } from 'node:path'
-import type { ClaudeHome, RunOptions } from '../kit/claude-home.ts'
-import { type Answer, error, text, thinking, tools, toolUse } from '../kit/messages-api.ts'
-import type { Span } from '../kit/otlp-sink.ts'
+import type { RunOptions } from '../kit/claude-home.ts'
+import { error, text, thinking, tools, toolUse } from '../kit/messages-api.ts'
+import { decisions } from './decisions.ts'
+import { ends } from './ends.ts'
+import { modes } from './modes.ts'
 import type { Case, Played } from './play.ts'
-
-const model = 'claude-opus-5-5'
-const unattended = ['--permission-mode', 'bypassPermissions']
-const success = { exitCode: 0, signal: null }
-
-const oneAnswer = `
-  claude.session
-    invoke_agent claude-code
-      chat ${model}
-`
-
-const oneTool = `
-  claude.session
-    invoke_agent claude-code
-      chat ${model}
-      execute_tool Bash tool.status=success
-      chat ${model}
-`
+import {
+  bash,
+  endless,
+  model,
+  oneAnswer,
+  oneTool,
+  read,
+  sessionOf,
+  subagent,
+  success,
+  toolsOf,
+  unattended,
+  userLine,
+} from './words.ts'
 
 const answers: readonly Case[] = [
   {
@@ -274,14 +272,6 @@ const toolCalls: readonly Case[] = [
   },
 ]
 
-const subagent = (marker: string, background: boolean) =>
-  toolUse('Agent', {
-    description: `task ${marker}`,
-    prompt: `${marker}: look around`,
-    subagent_type: 'general-purpose',
-    run_in_background: background,
-  })
-
 const subagents: readonly Case[] = [
   {
     title: 'a subagent in the foreground',
@@ -434,43 +424,10 @@ const beside: readonly Case[] = [
   },
 ]
 
-export const cases = [...answers, ...toolCalls, ...subagents, ...faults, ...beside]
-
-/** The session's span. */
-export function sessionOf({ sink }: Pick<Played, 'sink'>): Span {
-  const session = sink.spans().find((span) => span.name === 'claude.session')
-  if (session === undefined) throw new Error('there is no claude.session')
-  return session
-}
-
-function toolsOf({ sink }: Played, tool: string): Span[] {
-  const calls = sink.spans().filter((span) => span.name === `execute_tool ${tool}`)
-  return calls.sort((a, b) => a.startUnixMicro - b.startUnixMicro)
-}
-
-export function bash(command: string) {
-  return toolUse('Bash', { command, description: 'Run it' })
-}
-
-function read(file: string) {
-  return toolUse('Read', { file_path: file })
-}
+export const cases = [...answers, ...toolCalls, ...subagents, ...faults, ...beside, ...decisions, ...ends, ...modes]
 
 function sixty<Item>(make: (index: number) => Item): Item[] {
   return Array.from({ length: 60 }, (_, index) => make(index))
-}
-
-function userLine(content: string): string {
-  return `${JSON.stringify({ type: 'user', message: { role: 'user', content } })}\n`
-}
-
-/** A command that says when it runs, and then goes on until it is ended, or for half a minute. */
-export function endless({ path }: ClaudeHome): { readonly call: Answer; readonly runs: () => Promise<boolean> } {
-  const marker = join(path, 'running')
-  return {
-    call: tools(bash(`touch ${marker}; timeout 30 tail -f /dev/null`)),
-    runs: () => Bun.file(marker).exists(),
-  }
 }
 
 function interruption(name: NodeJS.Signals, to: NonNullable<RunOptions['signal']>['to'], exit: Case['exit']): Case {

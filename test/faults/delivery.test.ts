@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { claudeBinary, claudeOtelBinary, type RunResult } from '../kit/claude-home.ts'
 import { type Script, text, tools } from '../kit/messages-api.ts'
 import { metricTotals, type SinkMode, startOtlpSink } from '../kit/otlp-sink.ts'
-import { bash } from './cases.ts'
 import {
   clear,
   expectExactTokens,
@@ -17,7 +16,8 @@ import {
   sessionId,
   showingTree,
   tree,
-} from './play.ts'
+} from '../sessions/play.ts'
+import { bash } from '../sessions/words.ts'
 
 const oneAnswer = outdent(`
   claude.session
