@@ -127,7 +127,7 @@ export interface TranscriptReader {
 
 const chunkBytes = 1 << 18
 /** What is read at once. */
-const pieceBytes = 4 << 20
+const pieceBytes = 1 << 19
 const lineFeed = 0x0a
 const tailBytes = 1 << 20
 

@@ -33,7 +33,7 @@ import {
   writeJsonFile,
   writeSessionContext,
 } from './run.ts'
-import { type BrokenRecord, readSpool, removeFromSpool, type SpoolContent, type SpoolRecord } from './spool.ts'
+import { type BrokenRecord, removeFromSpool, Spool, type SpoolContent, type SpoolRecord } from './spool.ts'
 import { Transcripts } from './transcripts.ts'
 
 export interface PumpOptions {
@@ -74,9 +74,11 @@ export interface Pump {
 const holdBackMicros = 200_000
 const pollMs = 500
 /** Transcript lines that wait for hooks of before them; more are not read until these are told. */
-const mostWaiting = 2000
+const mostWaiting = 1000
+const entriesPerSweep = 2000
 /** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
 const duplicateMicros = 2_000_000
+const mostRecent = 2000
 /** Events without an id of their own, which may come again with the same words. */
 const repeatable: ReadonlySet<string> = new Set(['PermissionRequest', 'Stop'])
 const repeatMicros = 200_000
@@ -94,6 +96,7 @@ class RunPump implements Pump {
   private readonly log: Log
   private readonly keeper: Keeper
   private readonly transcripts: Transcripts
+  private readonly spool: Spool
   private readonly health = new HealthMeter()
   /** Spool files that the journal has, though their removal may not have happened. */
   private readonly taken = new Set<string>()
@@ -104,6 +107,7 @@ class RunPump implements Pump {
   private readonly repositories = new Map<string, string>()
   private readonly saved = new Map<string, string>()
   private waiting: Entry[] = []
+  private unswept = 0
   /** Entries for which the journal had no room. */
   givenUp = 0
   private watcher: FSWatcher | undefined
@@ -134,6 +138,7 @@ class RunPump implements Pump {
       },
       replay: () => this.signalsAgain(),
     })
+    this.spool = new Spool(folder.spool)
     for (const entry of this.journal.read()) this.replay(entry)
     if (begun === undefined) this.record([options.entry])
   }
@@ -270,7 +275,7 @@ class RunPump implements Pump {
     globalThis.faultPoint?.('pump.take')
     const lines = this.waiting.length < mostWaiting ? this.transcripts.read() : []
     const read = Math.min(due, this.transcripts.reachedUnixMicro())
-    const spooled = readSpool(folder.spool, read, isFinal)
+    const spooled = this.spool.read(read, isFinal)
     globalThis.faultPoint?.('pump.taken')
     const { found, until, names } = this.readRecords(spooled, read)
     // A claude that is gone may have hooks whose records are still to be taken.
@@ -283,7 +288,16 @@ class RunPump implements Pump {
     removeFromSpool(folder.spool, names)
     globalThis.faultPoint?.('pump.removed')
     for (const name of names) this.taken.delete(name)
+    this.sweep(found.length + lines.length)
     return until < due
+  }
+
+  /** The runtime lets garbage grow with the machine's memory; ours is a guest there. */
+  private sweep(entries: number): void {
+    this.unswept += entries
+    if (this.unswept < entriesPerSweep) return
+    this.unswept = 0
+    Bun.gc(true)
   }
 
   /** Up to a hook that names a transcript for the first time: what stands in that file of the same time is read before the others. */
@@ -358,7 +372,7 @@ class RunPump implements Pump {
   private isDuplicate(key: string, { from, at }: SpoolRecord, withinMicros: number): boolean {
     for (const [known, seen] of this.recent) {
       // They stand in the order of their times.
-      if (at - seen.at <= duplicateMicros) break
+      if (at - seen.at <= duplicateMicros && this.recent.size < mostRecent) break
       this.recent.delete(known)
     }
     const seen = this.recent.get(key)

@@ -40,33 +40,46 @@ export interface SpoolContent {
 const incompleteMs = 10_000
 const lineFeed = 0x0a
 /** What is taken at once: memory holds no more of it, and nothing else waits for long. */
-const pieceFiles = 1000
-const pieceBytes = 4 << 20
+const pieceFiles = 250
+const pieceBytes = 1 << 20
 
-/**
- * What was stamped up to `untilUnixMicro`, oldest first, at most a piece of it. With `isFinal` no writer is left: incomplete means
- * broken.
- */
+/** What was stamped up to `untilUnixMicro`, oldest first, at most a piece of it. With `isFinal` no writer is left: incomplete means broken. */
 export function readSpool(folder: string, untilUnixMicro: number, isFinal: boolean): SpoolContent {
-  const records: SpoolRecord[] = []
-  const broken: BrokenRecord[] = []
-  const names = listFiles(folder)
-  let [bytes, waiting] = [0, 0]
-  for (const [index, name] of names.entries()) {
-    const at = Number.parseInt(name, 10)
-    if (at > untilUnixMicro) return { records, broken, waiting: waiting + names.length - index }
-    const path = join(folder, name)
-    const data = readFileSync(path)
-    const record = parseRecord(data, name)
-    if (typeof record !== 'string') records.push(record)
-    else if (isFinal || Date.now() - statSync(path).mtimeMs > incompleteMs) {
-      broken.push({ from: name, at: Number.isNaN(at) ? Date.now() * 1000 : at, reason: record, bytes: data.length })
-    } else waiting++
-    if (typeof record !== 'string') bytes += data.length
-    const isFull = records.length === pieceFiles || bytes >= pieceBytes
-    if (isFull && index < names.length - 1) return { records, broken, waiting, fullAt: at }
+  return new Spool(folder).read(untilUnixMicro, isFinal)
+}
+
+/** A spool that is read piece by piece. Many files are listed once for many pieces; what is gone of them by then is passed over. */
+export class Spool {
+  private backlog: readonly string[] = []
+
+  constructor(private readonly folder: string) {}
+
+  /** See readSpool. What was read and is still there comes again. */
+  read(untilUnixMicro: number, isFinal: boolean): SpoolContent {
+    const names = this.backlog.length > 0 ? this.backlog : listFiles(this.folder)
+    this.backlog = []
+    const records: SpoolRecord[] = []
+    const broken: BrokenRecord[] = []
+    let [bytes, waiting] = [0, 0]
+    for (const [index, name] of names.entries()) {
+      const at = Number.parseInt(name, 10)
+      if (at > untilUnixMicro) return { records, broken, waiting: waiting + names.length - index }
+      const path = join(this.folder, name)
+      const data = readData(path)
+      if (data === undefined) continue
+      const record = parseRecord(data, name)
+      if (typeof record !== 'string') records.push(record)
+      else if (isFinal || Date.now() - statSync(path).mtimeMs > incompleteMs) {
+        broken.push({ from: name, at: Number.isNaN(at) ? Date.now() * 1000 : at, reason: record, bytes: data.length })
+      } else waiting++
+      if (typeof record !== 'string') bytes += data.length
+      const isFull = records.length === pieceFiles || bytes >= pieceBytes
+      if (!isFull || index === names.length - 1) continue
+      this.backlog = names.slice(Math.max(0, names.indexOf(records[0]?.from ?? name)))
+      return { records, broken, waiting, fullAt: at }
+    }
+    return { records, broken, waiting }
   }
-  return { records, broken, waiting }
 }
 
 export function removeFromSpool(folder: string, names: readonly string[]): void {
@@ -81,13 +94,19 @@ export function removeFromSpool(folder: string, names: readonly string[]): void 
 
 function listFiles(folder: string): string[] {
   try {
-    const entries = readdirSync(folder, { withFileTypes: true })
-    return entries
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => name)
-      .sort()
+    return readdirSync(folder).sort()
   } catch {
     return []
+  }
+}
+
+/** Undefined for what is no file: somebody's folder. */
+function readData(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (isRecord(error) && (error.code === 'EISDIR' || error.code === 'ENOENT')) return undefined
+    throw error
   }
 }
 

@@ -9,7 +9,9 @@ import {
   readCostAt,
   type TranscriptDetail,
   type TranscriptFact,
+  type TranscriptReader,
 } from '../../src/claude/transcript.ts'
+import { findPlace } from '../../src/claude/transcript-place.ts'
 import { keeperOf } from '../kit/keeper.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-transcript-'))
@@ -336,6 +338,73 @@ describe('a fork', () => {
   test('finds its origin’s cost at the end of a large file', () => {
     writeFileSync(path, text([cost(1), user(-900, 'x'.repeat(3 << 20)), cost(2)]))
     expect(readCostAt(path, start, keeperOf(100))?.totalUsd).toBe(2)
+  })
+})
+
+describe('a long file', () => {
+  const filler = 'x'.repeat(50_000)
+  const old = (count: number): Line[] =>
+    Array.from({ length: count }, (_, index) => user(-9_000_000 + index, `${index} ${filler}`, { promptId: 'old' }))
+
+  function allOf(long: TranscriptReader): TranscriptFact[] {
+    const facts = long.read()
+    while (long.reachedUnixMicro() !== Number.POSITIVE_INFINITY) facts.push(...long.read())
+    return facts
+  }
+
+  /** What is read of the file, in bytes, by the system's own count. */
+  function bytesRead(work: () => void): number {
+    const count = (): number => Number(/^rchar: (\d+)/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])
+    const before = count()
+    work()
+    return count() - before
+  }
+
+  test('of a resumed session is read from about where this run begins', () => {
+    const lines = [...old(600), cost(2), user(5, 'new'), assistant(20, 'm1'), cost(3)]
+    writeFileSync(path, text(lines))
+    const long = reader()
+    let facts: TranscriptFact[] = []
+    const read = bytesRead(() => {
+      facts = allOf(long)
+    })
+    expect(facts.map(({ detail }) => detail.type)).toEqual(['cost', 'message', 'cost'])
+    expect(facts.map(({ detail }) => detail.type === 'cost' && detail.cost.totalUsd)).toEqual([2, false, 3])
+    expect(facts.at(-1)?.offset).toBe(readFileSync(path).length)
+    if (process.platform === 'linux') expect(read).toBeLessThan(8_000_000)
+  })
+
+  test('knows what the session had cost, however far back that stands', () => {
+    writeFileSync(path, text([...old(10), cost(2), ...old(400), user(5, 'new'), assistant(20, 'm1')]))
+    expect(allOf(reader()).map(({ detail }) => detail.type === 'cost' && detail.cost.totalUsd)).toEqual([2, false])
+  })
+
+  test('is read in pieces, and says how far it was read', () => {
+    const own = Array.from({ length: 60 }, (_, index) => assistant(index * 1000, `m${index}`, { filler }))
+    writeFileSync(path, text([...old(300), ...own]))
+    const growing = reader()
+    const ids: string[] = []
+    let calls = 0
+    do {
+      calls++
+      ids.push(...growing.read().map(({ detail }) => (detail.type === 'message' ? detail.messageId : '')))
+      const reached = growing.reachedUnixMicro()
+      if (reached !== Number.POSITIVE_INFINITY && ids.length > 0) expect(reached).toBe(start + (ids.length - 1) * 1e6)
+    } while (growing.reachedUnixMicro() !== Number.POSITIVE_INFINITY)
+    expect(ids).toEqual(own.map((_, index) => `m${index}`))
+    expect(calls).toBeGreaterThan(4)
+    const nothing = bytesRead(() => expect(growing.read()).toEqual([]))
+    if (process.platform === 'linux') expect(nothing).toBeLessThan(100_000)
+  })
+
+  test('loses no line where times are a little out of order, or begin in the middle of a long line', () => {
+    const odd = [...old(400), user(-50, 'late'), user(2, 'early'), ...old(2), user(3, 'x'), assistant(4, 'm1')]
+    writeFileSync(path, text(odd))
+    const { offset } = findPlace(path, start)
+    expect(readFileSync(path)[offset - 1]).toBe(0x0a)
+    const all = factsOf(odd.slice(-4)).map(({ detail }) => detail)
+    writeFileSync(path, text(odd))
+    expect(allOf(reader()).map(({ detail }) => detail)).toEqual(all)
   })
 })
 

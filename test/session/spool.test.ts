@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readSpool, removeFromSpool } from '../../src/session/spool.ts'
+import { readSpool, removeFromSpool, Spool } from '../../src/session/spool.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-spool-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -127,5 +127,40 @@ describe('the spool', () => {
     for (const name of ['1-1', '2-1', '3-1']) put(name, record('{}'))
     removeFromSpool(folder, ['1-1', '3-1', 'never-there'])
     expect(readdirSync(folder)).toEqual(['2-1'])
+  })
+
+  test('is read a piece at a time, by files and by bytes, until everything was', () => {
+    for (let index = 0; index < 600; index++) put(`${at + index}-1`, record(String(index), { t: at + index }))
+    for (const [name, size] of [
+      ['a', 700_000],
+      ['b', 700_000],
+      ['c', 1],
+    ] as const)
+      put(`${at + 600 + name.charCodeAt(0)}-1`, record(name.repeat(size), { t: at + 600 + name.charCodeAt(0) }))
+    const spool = new Spool(folder)
+    const pieces: number[] = []
+    const seen: string[] = []
+    for (let isFull = true; isFull; ) {
+      const { records, fullAt } = spool.read(Number.POSITIVE_INFINITY, false)
+      pieces.push(records.length)
+      seen.push(...records.map(({ from }) => from))
+      removeFromSpool(
+        folder,
+        records.map(({ from }) => from),
+      )
+      isFull = fullAt !== undefined
+      if (isFull) expect(fullAt).toBe(records.at(-1)?.at)
+    }
+    expect(pieces).toEqual([250, 250, 102, 1])
+    expect(seen).toEqual(seen.toSorted())
+    expect(new Set(seen).size).toBe(603)
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('gives again what was read and not removed', () => {
+    for (let index = 0; index < 300; index++) put(`${at + index}-1`, record('x', { t: at + index }))
+    const spool = new Spool(folder)
+    const [first, second] = [spool.read(Number.POSITIVE_INFINITY, false), spool.read(Number.POSITIVE_INFINITY, false)]
+    expect(second.records.map(({ from }) => from)).toEqual(first.records.map(({ from }) => from))
   })
 })
