@@ -200,6 +200,8 @@ export class Story {
     ).join('')
     const file = openSync(this.transcript, 'a')
     for (let written = 0; written < megabytes * 1e6; ) written += writeSync(file, lines)
+    // As claude leaves it.
+    writeSync(file, this.line(old, { type: 'cost-state', totalCostUSD: 1, modelUsage: {} }))
     closeSync(file)
   }
 

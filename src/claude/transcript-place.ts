@@ -8,7 +8,7 @@ import { parseLine } from './transcript-lines.ts'
 export interface Place {
   /** Where a line begins. No line before it was written at the time or later. */
   readonly offset: number
-  /** The last `cost-state` line before it. */
+  /** The last `cost-state` line before it, where none stands between it and the time. */
   readonly cost?: string
 }
 
@@ -17,6 +17,8 @@ const longBytes = 8 << 20
 /** What is read of the lines before the time, so that what a line takes from those before it is known. */
 const contextBytes = 1 << 20
 const pieceBytes = 1 << 18
+/** Most lines are shorter. */
+const lineBytes = 1 << 15
 /** By how much lines may be out of order. */
 const slackMicros = 60_000_000
 const lineFeed = 0x0a
@@ -35,7 +37,7 @@ export function findPlace(path: string, sinceUnixMicro: number): Place {
       else high = middle
     }
     const offset = lineAfter(file, low - contextBytes)
-    const cost = lastCost(file, offset)
+    const cost = hasCostBetween(file, offset, sinceUnixMicro) ? undefined : lastCost(file, offset)
     return cost === undefined ? { offset } : { offset, cost }
   } finally {
     closeSync(file)
@@ -54,6 +56,17 @@ function timeAfter(file: number, place: number, end: number): number {
   return Number.POSITIVE_INFINITY
 }
 
+function hasCostBetween(file: number, place: number, sinceUnixMicro: number): boolean {
+  for (let at = place; ; ) {
+    const line = lineAt(file, at)
+    if (line.length === 0) return false
+    if (line.includes(costMark)) return true
+    const { timestamp } = parseLine(line.toString()) ?? {}
+    if (typeof timestamp === 'string' && Date.parse(timestamp) * 1000 >= sinceUnixMicro) return false
+    at += line.length + 1
+  }
+}
+
 /** Where the first line begins that begins at this place or behind it; the file's beginning is one. */
 function lineAfter(file: number, place: number): number {
   if (place <= 0) return 0
@@ -65,7 +78,7 @@ function lineAfter(file: number, place: number): number {
 function lineAt(file: number, place: number): Buffer {
   const pieces: Buffer[] = []
   for (let at = place; ; ) {
-    const piece = read(file, at, pieceBytes)
+    const piece = read(file, at, lineBytes)
     const end = piece.indexOf(lineFeed)
     pieces.push(end === -1 ? piece : piece.subarray(0, end))
     if (end !== -1 || piece.length === 0) return Buffer.concat(pieces)
