@@ -65,7 +65,7 @@ const tables: Readonly<Record<string, () => string>> = {
 }
 
 const runs = {
-  sync: 'synchronous: it begins or ends a turn or a session',
+  sync: 'synchronous: it begins or ends a turn or a session, or asks a person',
   async: 'asynchronous: claude does not wait',
   never: 'not registered; understood when somebody else registered it',
 } as const

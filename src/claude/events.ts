@@ -73,7 +73,7 @@ export interface HookEvent {
 interface EventEntry {
   /**
    * How claude runs our hook. `async` does not hold claude up, but its time of start says little about order, and in `-p` it is
-   * killed when the session ends: so events that begin or end something bigger than a call are `sync`. `never`: understood when somebody else registered it. PreCompact and
+   * killed when the session ends: so events that begin or end something bigger than a call are `sync`, and the question to a person. `never`: understood when somebody else registered it. PreCompact and
    * PostCompact print a line in the user's terminal; WorktreeCreate, without an entry, would replace the worktree.
    */
   readonly run: 'sync' | 'async' | 'never'
@@ -127,7 +127,7 @@ export const hookEvents: Readonly<Record<string, EventEntry>> = {
   // What it tells of calls without a Post hook is in the transcript too, and a third hook per call would cost a third more.
   PostToolBatch: { run: 'never', fields: ['tool_calls'], read: readToolBatch },
   PermissionRequest: {
-    run: 'async',
+    run: 'sync',
     fields: [...callFields, 'permission_suggestions'],
     read: (p) => ({ type: 'permission-request', tool: readTool(p) }),
   },

@@ -103,7 +103,7 @@ export class LineParser {
     if (type === 'hook_stopped_continuation') yield this.turnStop('stopped_by_hook', string(attachment.message) ?? '')
   }
 
-  private turnStop(reason: TurnStopReason, text: string): TranscriptDetail {
+  private turnStop(reason: TurnStopReason, text: string): Extract<TranscriptDetail, { type: 'turn-stop' }> {
     return { type: 'turn-stop', reason, message: this.keeper.preview('error.message', text) }
   }
 
@@ -217,7 +217,9 @@ export class LineParser {
     }
     const { ending } = record(line.promptSubmitEnding)
     if (record(ending).kind === 'blocked_by_hook') {
-      yield this.turnStop('blocked_by_hook', string(record(ending).reason) ?? '')
+      const prompt = string(line.content)?.split('\n\nOriginal prompt: ').at(1)
+      const stop = this.turnStop('blocked_by_hook', string(record(ending).reason) ?? '')
+      yield prompt === undefined ? stop : { ...stop, prompt: this.keeper.preview('prompt.preview', prompt) }
     }
     if (line.subtype === 'compact_boundary') {
       const data = record(line.compactMetadata)

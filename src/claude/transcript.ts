@@ -85,7 +85,13 @@ export type TranscriptDetail =
   /** A prompt leaves the queue and begins a turn, together with those that leave it at the same time. */
   | { readonly type: 'dequeue' }
   /** A hook or a limit forbids the turn to go on. */
-  | { readonly type: 'turn-stop'; readonly reason: TurnStopReason; readonly message: Preview }
+  | {
+      readonly type: 'turn-stop'
+      readonly reason: TurnStopReason
+      readonly message: Preview
+      /** The one that was blocked. */
+      readonly prompt?: Preview
+    }
   | {
       readonly type: 'compaction'
       readonly trigger: string

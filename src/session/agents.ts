@@ -56,6 +56,7 @@ export class Agents {
     const agent = agentId === undefined ? undefined : this.agents.get(agentId)
     if (agent === undefined || agent.endedUnixMicro !== undefined) return
     agent.endedUnixMicro = at
+    this.startCall(agent)
     const close = () => this.end(agent, at, 'completed')
     if (this.models.isAnswered(agent.invocation.agentId)) close()
     else this.endings.add(agent.invocation, at, close)
@@ -109,13 +110,20 @@ export class Agents {
     return agent
   }
 
+  /** The call that started it began no later, though its own hook may have been stamped later. */
+  private startCall({ invocation }: Agent): void {
+    const { toolUseId } = this.descriptions.get(invocation.agentId ?? '') ?? {}
+    if (toolUseId !== undefined) this.tools.onBelow(toolUseId, invocation.startUnixMicro)
+  }
+
   private end(agent: Agent, at: number, status: InvocationStatus): void {
     const { invocation, turn } = agent
     if (!invocation.isOpen) return
     agent.endedUnixMicro = at
     const { toolUseId, description } = this.descriptions.get(invocation.agentId ?? '') ?? {}
+    this.startCall(agent)
     const call = toolUseId === undefined ? undefined : this.tools.find(toolUseId)
-    // Its start can be stamped before that of the call that started it.
+    // Its start can be stamped before the call was announced.
     if (call !== undefined) invocation.startUnixMicro = Math.max(invocation.startUnixMicro, call.startUnixMicro)
     this.models.flush(invocation.agentId)
     this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')

@@ -211,7 +211,7 @@ export class Session {
   private onToolEvent(detail: ToolDetail, at: number, event: HookEvent): void {
     const { tools } = this
     // A call that is over says nothing new about its turn; one that begins shows that the turn goes on.
-    const began = detail.type === 'tool-start' ? at : 0
+    const began = detail.type === 'tool-start' && !tools.isKnown(detail.tool.useId) ? at : 0
     const invocation = this.invocationOf(began, event.agentId, event.agentType, event.promptId, at)
     switch (detail.type) {
       case 'tool-start':

@@ -46,6 +46,17 @@ export class ToolCalls {
     return startUnixMicro === undefined ? undefined : { ref: this.refOf(useId), startUnixMicro }
   }
 
+  /** Whether anything was told of it, be it that it is over. */
+  isKnown(useId: string | undefined): boolean {
+    return useId !== undefined && (this.open.has(useId) || this.closed.has(useId))
+  }
+
+  /** What runs below the call was seen before the call itself was: it began no later. */
+  onBelow(useId: string, at: number): void {
+    const call = this.open.get(useId)
+    if (call !== undefined) call.startUnixMicro = Math.max(call.announcedUnixMicro, Math.min(call.startUnixMicro, at))
+  }
+
   /** A message asks for it. */
   onAnnounced(tool: ToolCall, at: number, invocation: Invocation): void {
     if (tool.useId !== undefined && !this.isKnown(tool.useId)) this.create(tool, tool.useId, at, invocation)
@@ -125,8 +136,10 @@ export class ToolCalls {
   onInterrupt(whileRunning: boolean, at: number): void {
     for (const call of this.open.values()) {
       if (call.invocation.agentId !== undefined) continue
-      const neverRan = call.result?.result.neverRan ?? !whileRunning
-      const wasRejected = call.askedUnixMicro !== undefined && neverRan
+      const wasAsked = call.askedUnixMicro !== undefined
+      // The hook that tells of the question may have been lost; that the call never ran is told by its result.
+      const neverRan = call.result?.result.neverRan === true
+      const wasRejected = neverRan ? wasAsked || !whileRunning : wasAsked && !whileRunning
       this.closeUnanswered(call, at, wasRejected ? 'denied' : 'interrupted')
     }
   }
@@ -148,10 +161,6 @@ export class ToolCalls {
 
   private refOf(useId: string): SpanRef {
     return this.emitter.ref(`tool:${useId}`)
-  }
-
-  private isKnown(useId: string): boolean {
-    return this.open.has(useId) || this.closed.has(useId)
   }
 
   private create(tool: ToolCall, useId: string, at: number, invocation: Invocation): OpenCall {

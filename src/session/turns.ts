@@ -45,6 +45,11 @@ type Prompt = Pick<Extract<HookDetail, { type: 'prompt' }>, 'prompt' | 'source'>
 type TurnEnd = Extract<HookDetail, { type: 'turn-end' | 'turn-failure' }>
 type TurnStop = Extract<TranscriptDetail, { type: 'turn-stop' }>
 
+interface EarlyStop {
+  readonly told: TurnStop
+  readonly at: number
+}
+
 /** Prompts that claude takes from its queue within this time are answered together. */
 const togetherMicros = 50_000
 
@@ -58,7 +63,7 @@ export class Turns {
   private open: Turn | undefined
   private dequeued = { at: 0, prompts: 0 }
   /** Told before its turn: claude does not wait for our hook when another one has blocked the prompt. */
-  private earlyStop: Turn['stop']
+  private earlyStop: EarlyStop | undefined
 
   constructor(
     private readonly emitter: Emitter,
@@ -119,10 +124,9 @@ export class Turns {
   }
 
   /** A hook or a limit forbids the turn to go on. */
-  onStop({ reason, message }: TurnStop, at: number): void {
-    const stop = { type: reason, message: message.text, at }
-    if (this.open === undefined) this.earlyStop = stop
-    else this.open.stop = stop
+  onStop(told: TurnStop, at: number): void {
+    if (this.open === undefined) this.earlyStop = { told, at }
+    else this.open.stop = stopOf({ told, at })
   }
 
   onFailure(failure: TurnFailure, promptId: string | undefined): void {
@@ -156,6 +160,7 @@ export class Turns {
   }
 
   finish(at: number, status: InvocationStatus): void {
+    this.tellBlocked(this.takeEarlyStop())
     if (this.open !== undefined) this.end(this.open, this.open.stop?.at ?? at, status)
   }
 
@@ -175,17 +180,37 @@ export class Turns {
     // Nobody told the end of the turn before (a person pressed Esc before the answer began): the last sign of it must do.
     if (this.open !== undefined)
       this.end(this.open, this.open.stop?.at ?? this.open.invocation.lastUnixMicro, 'interrupted')
+    const early = this.takeEarlyStop()
+    const isOurs = early !== undefined && at - early.at <= stragglerMicros
+    if (!isOurs) this.tellBlocked(early)
     this.count += 1
     const index = this.count
     const ref = this.emitter.ref(`turn:${promptId}:${this.turns.has(promptId) ? index : ''}`)
     const invocation = createInvocation({ ref, agentName: mainAgent, promptId, startUnixMicro: at })
     const turn: Turn = { invocation, index, promptId, source, joining: Math.max(0, this.dequeued.prompts - 1) }
+    if (isOurs) turn.stop = stopOf(early)
     this.dequeued = { at: 0, prompts: 0 }
-    if (this.earlyStop !== undefined && at - this.earlyStop.at <= stragglerMicros) turn.stop = this.earlyStop
-    this.earlyStop = undefined
     this.turns.set(promptId, turn)
     this.open = turn
     return turn
+  }
+
+  private takeEarlyStop(): EarlyStop | undefined {
+    const early = this.earlyStop
+    this.earlyStop = undefined
+    return early
+  }
+
+  /** A prompt of which nothing else was told, because it was blocked before our hook could say a word. */
+  private tellBlocked(early: EarlyStop | undefined): void {
+    const prompt = early?.told.prompt
+    if (early === undefined || prompt === undefined) return
+    const { at } = early
+    this.onPrompt({ prompt, source: 'user' }, at)
+    if (this.open !== undefined) {
+      this.open.stop = stopOf(early)
+      this.end(this.open, at, 'interrupted')
+    }
   }
 
   private logPrompt(turn: Turn, { prompt, source }: Prompt, at: number, promptId: string): void {
@@ -233,6 +258,10 @@ export class Turns {
     )
     this.emitter.metric('claude.turns_total', endUnixMicro, 1, { outcome })
   }
+}
+
+function stopOf({ told, at }: EarlyStop): NonNullable<Turn['stop']> {
+  return { type: told.reason, message: told.message.text, at }
 }
 
 export function promptAttributes(prompt: Preview): AttributeSet {

@@ -21,9 +21,10 @@ describe('the hooks of the plugin', () => {
     }
   })
 
-  test('hold claude up only where something bigger than a call begins or ends', () => {
+  test('hold claude up only where something bigger than a call begins or ends, or a person is asked', () => {
     const held = Object.entries(registrations).filter(([, registered]) => !JSON.stringify(registered).includes('async'))
     expect(held.map(([event]) => event).sort()).toEqual([
+      'PermissionRequest',
       'SessionEnd',
       'SessionStart',
       'Stop',

@@ -545,6 +545,7 @@ describe('a turn that is not to go on', () => {
       type: 'system',
       subtype: 'informational',
       timestamp: time(1),
+      content: 'blocked by hook:\nno\n\n\nOriginal prompt: hello',
       promptSubmitEnding: { ending: { kind: 'blocked_by_hook', reason: 'no' } },
     }
     const attachment = (fields: Line): Line => ({ type: 'attachment', timestamp: time(2), attachment: fields })
@@ -554,7 +555,7 @@ describe('a turn that is not to go on', () => {
       attachment({ type: 'max_turns_reached', maxTurns: 3 }),
     ]
     expect(detailsOf(lines)).toMatchObject([
-      { type: 'turn-stop', reason: 'blocked_by_hook', message: { text: 'no' } },
+      { type: 'turn-stop', reason: 'blocked_by_hook', message: { text: 'no' }, prompt: { text: 'hello' } },
       { type: 'turn-stop', reason: 'stopped_by_hook', message: { text: 'enough' } },
       { type: 'turn-stop', reason: 'max_turns', message: { text: '3 turns' } },
     ])

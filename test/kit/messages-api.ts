@@ -281,8 +281,7 @@ class Player {
     }
     this.cutShort.push({ ...message, output: 0, thinking: 0 })
     // What was written leaves before the socket goes, so that the client really sees half of a message.
-    await Bun.sleep(20)
-    response.destroy()
+    response.socket?.end()
   }
 }
 

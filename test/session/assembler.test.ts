@@ -1,8 +1,7 @@
 /** What becomes of a session, told as small stories. */
 import { describe, expect, test } from 'bun:test'
 import { createToolCall, createToolResponse } from '../../src/claude/tool-call.ts'
-import { keeperOf } from '../kit/keeper.ts'
-import { begin, lasted, type run, Story, usage } from './story.ts'
+import { begin, keeper, lasted, type run, Story, usage } from './story.ts'
 
 const agentTool = (description = 'a task') => ({ tool_name: 'Agent', tool_input: { description, prompt: 'go' } })
 const inAgent = (agent: string) => ({ agent_id: agent, agent_type: 'explorer' })
@@ -372,6 +371,21 @@ describe('a turn', () => {
     expect(told.spans.filter(({ name }) => name.startsWith('execute_tool'))).toHaveLength(1)
   })
 
+  test('is not opened again by a Pre that was stamped after its Stop, of a call that is over', () => {
+    const tools = [createToolCall({ name: 'Bash', useId: 't1', input: { command: 'run t1' } }, keeper)]
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .message('m1', { stopReason: 'tool_use', tools })
+      .result('t1', { isError: true, denial: 'permission-rule' })
+      .stop()
+      .pre('t1')
+      .end()
+      .exit()
+      .tell()
+    expect(told.turns()).toHaveLength(1)
+  })
+
   test('that failed is an error with the failure’s type', () => {
     const told = new Story()
       .start()
@@ -595,6 +609,26 @@ describe('a subagent', () => {
     ])
     expect([first, second].map((agent) => agent?.attributes['tokens.input'])).toEqual([10, 20])
     expect(second?.name).toBe(first?.name ?? '')
+  })
+
+  test('that was seen before its call was lies within the call all the same, and its messages within it', () => {
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .entry({ k: 'agent', at: begin, session: 's1', agent: 'a1', toolUseId: 't1' })
+      .message('m0', { tools: [createToolCall({ name: 'Agent', useId: 't1', input: {} }, keeper)] })
+      .message('m1', {}, 'a1')
+      .pre('t1', agentTool())
+      .hook('SubagentStop', inAgent('a1'))
+      .post('t1', { ...agentTool(), duration_ms: 5 })
+      .stop()
+      .end()
+      .exit()
+      .tell()
+    const [agent, call] = [told.agent('a1'), told.tool('t1')]
+    const [, chat] = told.chats().toSorted((a, b) => a.startUnixMicro - b.startUnixMicro)
+    expect(call.startUnixMicro).toBeLessThanOrEqual(agent.startUnixMicro)
+    expect(agent.startUnixMicro).toBeLessThanOrEqual(chat?.startUnixMicro ?? 0)
   })
 
   test('whose call was never seen hangs below its turn', () => {
@@ -1160,8 +1194,7 @@ describe('what else is told', () => {
 })
 
 describe('the transcript in the place of lost hooks', () => {
-  const tool = (useId: string) =>
-    createToolCall({ name: 'Bash', useId, input: { command: `run ${useId}` } }, keeperOf(200))
+  const tool = (useId: string) => createToolCall({ name: 'Bash', useId, input: { command: `run ${useId}` } }, keeper)
   const prompted = { type: 'prompt', prompt: { text: 'do it', bytes: 5, truncated: false }, source: 'user' } as const
 
   test('tells the whole turn', () => {
@@ -1170,7 +1203,7 @@ describe('the transcript in the place of lost hooks', () => {
       .during('p1')
       .line(prompted)
       .message('m1', { tools: [tool('t1')] })
-      .result('t1', { response: createToolResponse({ stdout: 'hello' }, keeperOf(200)) })
+      .result('t1', { response: createToolResponse({ stdout: 'hello' }, keeper) })
       .message('m2')
       .end()
       .exit()

@@ -40,6 +40,19 @@ describe('a call for which a person was asked', () => {
     expect(told.sum('claude.tool_call_duration_ms')).toBe(0)
   })
 
+  test('and that they rejected is denied though the hook that tells of the question was lost', () => {
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .pre('t1')
+      .result('t1', { isError: true, denial: 'user-rejected', neverRan: true, message: rejected })
+      .line({ type: 'interrupt', whileRunning: false })
+      .end()
+      .exit()
+      .tell()
+    expect(told.tool('t1').attributes['tool.status']).toBe('denied')
+  })
+
   test('and that was interrupted while it ran was granted at a time that nobody knows', () => {
     const told = waiting()
       .result('t1', { isError: true, denial: 'user-rejected', message: rejected })

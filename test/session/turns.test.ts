@@ -82,6 +82,15 @@ describe('a turn that is not to go on', () => {
     expect(told.turn('p1').attributes['error.type']).toBe('blocked_by_hook')
   })
 
+  test('is a turn also where nothing else was told of it', () => {
+    const blocked = { ...stop('blocked_by_hook'), prompt: words('not this') }
+    const told = new Story().start().line(blocked).end().exit().tell()
+    expect(told.turns().map(({ attributes }) => attributes)).toMatchObject([
+      { 'error.type': 'blocked_by_hook', 'prompt.preview': 'not this', 'turn.status': 'interrupted' },
+    ])
+    expect(told.log('claude.user_prompt').map(({ body }) => body)).toEqual(['not this'])
+  })
+
   test('does not speak of a prompt much later', () => {
     const told = new Story()
       .start()

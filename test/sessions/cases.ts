@@ -436,6 +436,7 @@ function interruption(name: NodeJS.Signals, to: NonNullable<RunOptions['signal']
     args: () => ['-p', 'Wait', ...unattended],
     script: (home) => ({ main: [endless(home).call] }),
     signal: (home) => ({ name, to, when: endless(home).runs }),
+    maySay: 'Execution error',
     tree: `
       claude.session${exit.exitCode === 0 ? '' : ' !'}
         invoke_agent claude-code !

@@ -62,6 +62,7 @@ function ended(name: keyof typeof exits, { name: moment, main, when, turn }: Mom
     args: () => ['-p', 'Wait', ...unattended],
     script: (home) => ({ main: main(home) }),
     signal: (home, api) => ({ name, to: 'process', when: () => when(home, api) }),
+    maySay: 'Execution error',
     tree: `
       claude.session${name === 'SIGINT' ? '' : ' !'}
         ${turn}
