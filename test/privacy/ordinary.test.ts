@@ -9,7 +9,7 @@ const golden = join(import.meta.dir, 'ordinary.txt')
 
 /** Pinned packages and fixtures hold still, so what is found there is listed. */
 const corpora: Readonly<Record<string, readonly string[]>> = {
-  'logs and commands': ['test/privacy/ordinary.log'],
+  'logs and commands': ['test/privacy/ordinary-logs.txt'],
   'recorded sessions': ['test/fixtures/**/*.{json,jsonl,txt}'],
   'lock file': ['package-lock.json'],
   opentelemetry: ['node_modules/@opentelemetry/*/{build,dist}/**/*.{js,d.ts}'],

@@ -63,10 +63,8 @@ const lines = [
 
 describe('a transcript', () => {
   const path = join(root, 'transcript.jsonl')
-  writeFileSync(
-    path,
-    `${lines.join('\n')}\n${JSON.stringify({ type: 'user', sessionId: 'x', requestSessionId: token })}\n`,
-  )
+  const old = { type: 'assistant', timestamp: '2026-11-20T10:00:00.000Z', sessionId: 'x', requestSessionId: token }
+  writeFileSync(path, `${JSON.stringify(old)}\n${lines.join('\n')}\n`)
 
   test('lets no secret out of any of its fields', () => {
     const keeper = createKeeper({})
