@@ -280,7 +280,9 @@ class Player {
       return
     }
     this.cutShort.push({ ...message, output: 0, thinking: 0 })
-    // What was written leaves before the socket goes, so that the client really sees half of a message.
+    // The client really sees half of a message: what was written leaves before the socket goes. A claude that reads both
+    // at once counts nothing of it.
+    await Bun.sleep(1000)
     response.socket?.end()
   }
 }

@@ -203,9 +203,15 @@ function expectSameText(received: string, expected: string): void {
 /** What the model was told in each lane: everything of the request that is not drawn or measured. */
 function asked({ api, home }: Stage): string {
   const told = api.requests().map(({ lane, agent, body: { model, system, messages, tools } }) => {
-    return normalise(JSON.stringify({ lane, agent, model, system, messages, tools }), home)
+    return normalise(JSON.stringify({ lane, agent, model, system, messages, tools }, inOrderOfCalls), home)
   })
   return told.sort().join('\n')
+}
+
+/** Results of calls that run at the same time stand in the order in which they came. */
+function inOrderOfCalls(_: string, value: unknown): unknown {
+  if (!Array.isArray(value) || !value.every((block) => block?.type === 'tool_result')) return value
+  return value.toSorted((a, b) => (a.tool_use_id < b.tool_use_id ? -1 : 1))
 }
 
 /**
