@@ -30,7 +30,7 @@ export default defineOurCommand({
       paths,
       configFor: (context) => configForRun(resolution, context),
       deadline: AbortSignal.timeout(seconds * 1000),
-      stopAtFailure: false,
+      triesAll: true,
     })
     const { storage } = resolution.config
     const drops = enforceBudget({ paths, storage })

@@ -42,7 +42,7 @@ export default defineOurCommand({
         paths,
         configFor: (other) => configForRun(resolution, other),
         deadline: AbortSignal.timeout(deliveryMs),
-        stopAtFailure: true,
+        triesAll: false,
       })
     }
     for (const drop of enforceBudget({ paths, storage: config.storage })) log(`dropped: ${JSON.stringify(drop)}`)

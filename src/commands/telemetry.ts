@@ -137,7 +137,7 @@ export class Telemetry {
     return pump
   }
 
-  /** Others' runs, in the time that there is; where the first cannot be delivered, the rest is not tried. */
+  /** Others' runs, in the time that there is; a destination that failed for one of them is not tried for the next. */
   private recover(): Promise<unknown> {
     this.recovery ??= this.recoverOthers().catch(() => undefined)
     return this.recovery
@@ -159,7 +159,7 @@ export class Telemetry {
       paths,
       configFor: (context) => configForRun(resolution, context),
       deadline: this.ending.signal,
-      stopAtFailure: true,
+      triesAll: false,
     })
   }
 }

@@ -2,7 +2,7 @@
  * The journal's entries: everything the assembler is told, in order. They are masked and cut already.
  * Times are microseconds since the Unix epoch.
  */
-import type { HookEvent } from '../claude/events.ts'
+import type { HookEvent } from '../claude/hook-event.ts'
 import type { CostState, TranscriptDetail } from '../claude/transcript.ts'
 import type { Tally } from '../telemetry/keeper.ts'
 import type { Attributes, SpanRef } from '../telemetry/signal.ts'

@@ -1,5 +1,5 @@
 /** What a session's entries say of ourselves: how long hooks took, what was cut and masked, what a newer Claude Code says. */
-import type { HookEvent } from '../claude/events.ts'
+import type { HookEvent } from '../claude/hook-event.ts'
 import type { Tally } from '../telemetry/keeper.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'

@@ -8,32 +8,21 @@ import { basename } from 'node:path'
 import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
-import { parseHookPayload } from '../claude/events.ts'
 import { type Config, capturedContent } from '../config/config.ts'
 import { type Acks, acksToJson, readAcks } from '../export/acks.ts'
 import { type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
 import { createKeeper, type Keeper } from '../telemetry/keeper.ts'
 import { createRedactor } from '../telemetry/redact.ts'
-import type { Attributes, Signal } from '../telemetry/signal.ts'
-import { parseTraceparent } from '../telemetry/trace-context.ts'
+import type { Signal } from '../telemetry/signal.ts'
 import { createAssembler } from './assembler.ts'
 import { recordDrop } from './drops.ts'
-import type { BrokenEntry, Entry, HookEntry, PreviousEntry, RepositoryEntry, RunEntry } from './entries.ts'
+import type { Entry, RunEntry } from './entries.ts'
 import { HealthMeter } from './health.ts'
+import { Intake } from './intake.ts'
 import { openJournal } from './journal.ts'
-import { birthOf, isProcessAlive } from './processes.ts'
 import { appendReport } from './reports.ts'
-import { readRepository } from './repository.ts'
-import {
-  type RunFolder,
-  readJsonFile,
-  readSessionContext,
-  releaseRun,
-  removeRunFolder,
-  writeJsonFile,
-  writeSessionContext,
-} from './run.ts'
-import { type BrokenRecord, removeFromSpool, Spool, type SpoolContent, type SpoolRecord } from './spool.ts'
+import { type RunFolder, readJsonFile, releaseRun, removeRunFolder, writeJsonFile, writeSessionContext } from './run.ts'
+import { removeFromSpool, Spool, type SpoolContent } from './spool.ts'
 import { Transcripts } from './transcripts.ts'
 
 export interface PumpOptions {
@@ -76,12 +65,6 @@ const pollMs = 500
 /** Transcript lines that wait for hooks of before them; more are not read until these are told. */
 const mostWaiting = 1000
 const entriesPerSweep = 2000
-/** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
-const duplicateMicros = 2_000_000
-const mostRecent = 2000
-/** Events without an id of their own, which may come again with the same words. */
-const repeatable: ReadonlySet<string> = new Set(['PermissionRequest', 'Stop'])
-const repeatMicros = 200_000
 
 export function startPump(options: PumpOptions): Pump {
   const pump = new RunPump(options)
@@ -96,15 +79,11 @@ class RunPump implements Pump {
   private readonly log: Log
   private readonly keeper: Keeper
   private readonly transcripts: Transcripts
+  private readonly intake: Intake
   private readonly spool: Spool
   private readonly health = new HealthMeter()
   /** Spool files that the journal has, though their removal may not have happened. */
   private readonly taken = new Set<string>()
-  private readonly recent = new Map<string, { readonly from: string; readonly at: number }>()
-  private readonly sessionStarts = new Map<string, number>()
-  /** By process id, of the claudes whose hooks were seen. */
-  private readonly births = new Map<number, number>()
-  private readonly repositories = new Map<string, string>()
   private readonly saved = new Map<string, string>()
   private waiting: Entry[] = []
   private unswept = 0
@@ -122,8 +101,8 @@ class RunPump implements Pump {
     // The first entry is the run's; the rest of the file is not looked at for it.
     const begun = this.journal.read().next().value
     const run = begun?.k === 'run' ? begun : options.entry
-    if (run.wrapped?.birth !== undefined) this.births.set(run.wrapped.pid, run.wrapped.birth)
     this.transcripts = new Transcripts({ keeper: this.keeper, sessions: paths.sessions })
+    this.intake = new Intake({ keeper: this.keeper, sessions: paths.sessions, run, transcripts: this.transcripts })
     // Read in any case, for a later version's is not ours to write over; counts of a journal that is gone say nothing of a new one.
     const acked = readAcked(folder)
     this.delivery = startDelivery({
@@ -146,11 +125,7 @@ class RunPump implements Pump {
   /** What an earlier owner has written down. */
   private replay(entry: Entry): void {
     if ('from' in entry) this.taken.add(entry.from)
-    if (entry.k === 'hook') {
-      if (entry.birth !== undefined) this.births.set(entry.pid, entry.birth)
-      this.followSession(entry)
-      this.recent.set(entry.key ?? entry.from, entry)
-    }
+    if (entry.k === 'hook') this.intake.know(entry)
     this.transcripts.know(entry)
     this.tell(entry)
   }
@@ -187,7 +162,7 @@ class RunPump implements Pump {
   }
 
   lives(pid: number): boolean {
-    return isProcessAlive(pid, this.births.get(pid))
+    return this.intake.lives(pid)
   }
 
   async close(exits: () => readonly Exit[], deadline: AbortSignal): Promise<DeliveryReport> {
@@ -312,12 +287,12 @@ class RunPump implements Pump {
       if (record.at > until) break
       names.push(record.from)
       if (this.taken.has(record.from)) continue
-      found.push(...this.readRecord(record))
+      found.push(...this.intake.read(record))
       if (this.transcripts.hasUnread()) until = Math.min(until, record.at)
     }
     for (const record of broken.filter(({ at }) => at <= until)) {
       names.push(record.from)
-      found.push(this.brokenEntry(record))
+      found.push(this.intake.readBroken(record))
     }
     return { found, until, names }
   }
@@ -339,89 +314,10 @@ class RunPump implements Pump {
     this.saveSessions()
   }
 
-  /** A file that is not ours can have any name. */
-  private brokenEntry(record: BrokenRecord): BrokenEntry {
-    return { k: 'broken', ...record, from: this.keeper.mask(record.from) }
-  }
-
-  private readRecord(record: SpoolRecord): Entry[] {
-    const { payload, traceparent, ...stamp } = record
-    const { from, at, pid } = stamp
-    const key = Bun.hash(payload).toString(36)
-    const event = parseHookPayload(payload, this.keeper)
-    const kept = this.keeper.takeTally()
-    const withinMicros = 'name' in event && repeatable.has(event.name) ? repeatMicros : duplicateMicros
-    if (this.isDuplicate(key, record, withinMicros)) return [{ k: 'duplicate', at, from }]
-    if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
-    const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
-    const more = { ...(isTrace ? { traceparent } : {}), ...(kept === undefined ? {} : { kept }) }
-    const entry: HookEntry = { k: 'hook', ...stamp, ...this.birth(pid, at), ...more, key, event }
-    const found = [...this.previousOf(entry), ...this.repositoryOf(entry)]
-    this.followSession(entry)
-    return [found.length === 0 ? entry : { ...entry, found }]
-  }
-
-  private birth(pid: number, at: number): { readonly birth?: number } {
-    if (this.births.has(pid)) return {}
-    const birth = birthOf(pid, at)
-    this.births.set(pid, birth)
-    return { birth }
-  }
-
-  /** Another record with the same payload; the same record again is one that could not be written down the first time. */
-  private isDuplicate(key: string, { from, at }: SpoolRecord, withinMicros: number): boolean {
-    for (const [known, seen] of this.recent) {
-      // They stand in the order of their times.
-      if (at - seen.at <= duplicateMicros && this.recent.size < mostRecent) break
-      this.recent.delete(known)
-    }
-    const seen = this.recent.get(key)
-    this.recent.delete(key)
-    this.recent.set(key, { from, at })
-    return seen !== undefined && seen.from !== from && at - seen.at <= withinMicros
-  }
-
-  /** A session's transcript is read from where this run of it began. */
-  private followSession({ at, pid, event }: HookEntry): void {
-    const { sessionId, transcriptPath, detail } = event
-    const begins = detail.type === 'session-start' && detail.source !== 'compact'
-    const began = begins || !this.isOurs(pid) || this.sessionStarts.size > 0 ? at : this.options.entry.at
-    if (begins || !this.sessionStarts.has(sessionId)) this.sessionStarts.set(sessionId, began)
-    const start = this.sessionStarts.get(sessionId) ?? at
-    if (transcriptPath !== undefined) this.transcripts.follow(sessionId, this.keeper.pathOf(transcriptPath), start)
-  }
-
-  /** A resumed session's former life, before this one takes its place in the span-context file. */
-  private previousOf({ at, pid, event }: HookEntry): PreviousEntry[] {
-    const { sessionId: session, detail } = event
-    const implied =
-      this.sessionStarts.has(session) || !this.isOurs(pid) ? undefined : this.options.entry.wrapped?.source
-    const source = detail.type === 'session-start' ? detail.source : implied
-    const context = source === 'resume' ? readSessionContext(this.options.paths.sessions, session) : undefined
-    if (context === undefined) return []
-    const { conversationId, ref } = context
-    return [{ k: 'previous', at, session, previousId: session, conversationId, ref }]
-  }
-
-  private repositoryOf({ at, event }: HookEntry): RepositoryEntry[] {
-    const { cwd, sessionId: session, detail } = event
-    if (cwd === undefined || (detail.type !== 'session-start' && detail.type !== 'prompt')) return []
-    const attributes: Attributes = readRepository(this.keeper.pathOf(cwd), this.keeper.mask)
-    const known = JSON.stringify(attributes)
-    // A session that begins, perhaps once more, has not been told.
-    if (detail.type === 'prompt' && this.repositories.get(session) === known) return []
-    this.repositories.set(session, known)
-    return [{ k: 'repository', at, session, attributes }]
-  }
-
   /** Claudes that ran beside ours, as commands of its Bash tool: nobody else tells their end. */
   private exitsOfGone(): Entry[] {
-    const gone = this.goneProcesses().filter((pid) => !this.isOurs(pid))
+    const gone = this.goneProcesses().filter((pid) => !this.intake.isOurs(pid))
     return gone.map((pid) => ({ k: 'exit', at: nowMicros(), pid }))
-  }
-
-  private isOurs(pid: number): boolean {
-    return pid === this.options.entry.wrapped?.pid
   }
 
   private saveSessions(): void {

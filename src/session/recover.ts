@@ -18,8 +18,8 @@ export interface RecoverOptions {
   /** Where a run's signals go: its own destination, unless the user names one now. */
   configFor(context: RunContext | undefined): Promise<Config>
   readonly deadline: AbortSignal
-  /** After the first run that could not be delivered the others would fail in the same way. */
-  readonly stopAtFailure: boolean
+  /** Whether a run is tried all of whose destinations have failed for another one just before. */
+  readonly triesAll: boolean
 }
 
 export interface RecoveredRun {
@@ -29,21 +29,29 @@ export interface RecoveredRun {
 
 export async function recoverRuns(options: RecoverOptions): Promise<RecoveredRun[]> {
   const recovered: RecoveredRun[] = []
+  const failed = new Set<string>()
   for (const folder of listRuns(options.paths.runs)) {
     if (options.deadline.aborted) break
-    const report = await recoverRun(folder, options)
+    const report = await recoverRun(folder, options, options.triesAll ? new Set() : failed)
     if (report === undefined) continue
     recovered.push({ folder, report })
-    if (!report.settled && options.stopAtFailure) break
+    for (const [name, { counts }] of Object.entries(report.destinations)) {
+      if (Object.values(counts).some(({ queued }) => queued > 0)) failed.add(name)
+    }
   }
   return recovered
 }
 
-async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<DeliveryReport | undefined> {
+async function recoverRun(
+  folder: RunFolder,
+  options: RecoverOptions,
+  failed: ReadonlySet<string>,
+): Promise<DeliveryReport | undefined> {
   const context = readRunContext(folder)
-  if (isAttended(folder, context) || !claimRun(folder)) return undefined
+  if (isAttended(folder, context)) return undefined
+  const config = await options.configFor(context)
+  if (isHopeless(config, failed) || !claimRun(folder)) return undefined
   try {
-    const config = await options.configFor(context)
     const pump = startPump({ folder, paths: options.paths, config, entry: context?.entry ?? unknownRun(config) })
     return await pump.close(() => pump.goneProcesses().map((pid) => ({ pid })), options.deadline)
   } catch {
@@ -51,6 +59,11 @@ async function recoverRun(folder: RunFolder, options: RecoverOptions): Promise<D
     releaseRun(folder)
     return undefined
   }
+}
+
+function isHopeless({ signals }: Config, failed: ReadonlySet<string>): boolean {
+  const names = Object.values(signals).flatMap(({ destinations }) => destinations.map(({ name }) => name))
+  return names.length > 0 && names.every((name) => failed.has(name))
 }
 
 /** Its wrapper or pump lives, or will soon have written down that it does, or its claude does and starts a pump with the next hook. */

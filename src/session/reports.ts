@@ -2,7 +2,8 @@
  * What is known of runs after their folders are gone: one line per closing of a run, in one file of all processes. A run that
  * was closed with something left, and delivered later, has two; its last one counts.
  */
-import { appendFileSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { appendRotating, rotatedPaths } from '../base/rotating-file.ts'
 import type { DeliveryReport } from '../export/delivery.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { type Health, noHealth } from './health.ts'
@@ -18,14 +19,12 @@ export interface RunReport {
   readonly health: Health
 }
 
-/** Beyond this the file becomes `<path>.1`; both are read. */
-const maxBytes = 2 * 1024 * 1024
+const maxBytes = 2_000_000
 
 /** In one write, so that lines of several processes stay whole; what cannot be written is lost. */
 export function appendReport(path: string, report: RunReport): void {
   try {
-    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxBytes) renameSync(path, `${path}.1`)
-    appendFileSync(path, `${JSON.stringify(report)}\n`, { mode: 0o600 })
+    appendRotating(path, `${JSON.stringify(report)}\n`, maxBytes)
   } catch {
     // A full disk is told by what did not get delivered.
   }
@@ -33,7 +32,7 @@ export function appendReport(path: string, report: RunReport): void {
 
 /** The last report of each run, oldest first; lines that are not ours are passed over. */
 export function readReports(path: string): RunReport[] {
-  const lines = [`${path}.1`, path].flatMap((file) => readText(file).split('\n'))
+  const lines = rotatedPaths(path).flatMap((file) => readText(file).split('\n'))
   const byRun = new Map<string, RunReport>()
   for (const line of lines) {
     const report = parseReport(line)

@@ -2,7 +2,7 @@
  * One session in one life of a claude process: what its hooks and transcript tell, in order, becomes its spans, log records
  * and measurements. Turns, agents, model calls and tools have their own files; here is how they hang together.
  */
-import type { HookDetail, HookEvent } from '../claude/events.ts'
+import type { HookDetail, HookEvent } from '../claude/hook-event.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Attributes, Signal, SpanLink, SpanRef } from '../telemetry/signal.ts'

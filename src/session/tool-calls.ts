@@ -3,7 +3,7 @@
  * Post hook. Denied, rejected, refused and interrupted calls get none, and a hook can be lost: they are closed by what comes
  * next, with a status read from what is known of them, above all from their result in the transcript.
  */
-import type { BatchedCall, HookDetail } from '../claude/events.ts'
+import type { BatchedCall, HookDetail } from '../claude/hook-event.ts'
 import type { ToolCall } from '../claude/tool-call.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { SpanRef } from '../telemetry/signal.ts'

@@ -2,7 +2,7 @@
  * The turns of a session's own agent. A turn answers one prompt, or several that were taken from the queue together: it begins
  * with UserPromptSubmit and ends with Stop, StopFailure, a person's interrupt, the next prompt, or the session.
  */
-import type { HookDetail } from '../claude/events.ts'
+import type { HookDetail } from '../claude/hook-event.ts'
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Preview } from '../telemetry/preview.ts'

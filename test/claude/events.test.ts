@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type HookDetail, type HookEvent, hookEvents, parseHookPayload } from '../../src/claude/events.ts'
+import { hookEvents, parseHookPayload } from '../../src/claude/events.ts'
+import type { HookDetail, HookEvent } from '../../src/claude/hook-event.ts'
 import { keeperOf } from '../kit/keeper.ts'
 
 type Fields = Readonly<Record<string, unknown>>

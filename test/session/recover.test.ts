@@ -43,7 +43,7 @@ function leave(session: string, minutes: number, pid = 9_000_001): RunFolder {
 
 const recover = (
   configFor: (context: RunContext | undefined) => Config,
-  more: { stopAtFailure?: boolean; deadline?: AbortSignal } = {},
+  more: { triesAll?: boolean; deadline?: AbortSignal } = {},
 ) =>
   recoverRuns({
     paths: {
@@ -54,7 +54,7 @@ const recover = (
     },
     configFor: async (context) => configFor(context),
     deadline: AbortSignal.timeout(10_000),
-    stopAtFailure: false,
+    triesAll: true,
     ...more,
   })
 
@@ -143,11 +143,25 @@ describe('runs that were left behind', () => {
       ['s2', 2],
     ] as const)
       leave(session, minutes)
-    expect(await recover(() => toNobody, { stopAtFailure: true })).toHaveLength(1)
+    expect(await recover(() => toNobody, { triesAll: false })).toHaveLength(1)
     expect(await recover(() => toNobody)).toHaveLength(2)
     expect(readdirSync(join(home, 'runs')).sort()).toEqual(['s1', 's2'])
     await recover(() => toFile('out'))
     expect(sent('out').sort()).toEqual(['s1', 's2'])
+  })
+
+  test('that go elsewhere are tried all the same when one could not be delivered', async () => {
+    for (const [session, minutes] of [
+      ['s1', 3],
+      ['s2', 2],
+      ['s3', 1],
+    ] as const)
+      leave(session, minutes)
+    const configFor = (folder: string) => (folder === 's2' ? toFile('out') : toNobody)
+    let asked = 0
+    const recovered = await recover(() => configFor(['s1', 's2', 's3'][asked++] ?? ''), { triesAll: false })
+    expect(recovered.map(({ report }) => report.settled)).toEqual([false, true])
+    expect(sent('out')).toEqual(['s2'])
   })
 
   test('that have more than memory has room for are delivered in one pass, each signal once', async () => {

@@ -208,10 +208,11 @@ function asked({ api, home }: Stage): string {
   return told.sort().join('\n')
 }
 
-/** Results of calls that run at the same time stand in the order in which they came. */
+/** Results of calls that run at the same time stand in the order in which they came; the last one, whichever it is, ends what is cached. */
 function inOrderOfCalls(_: string, value: unknown): unknown {
   if (!Array.isArray(value) || !value.every((block) => block?.type === 'tool_result')) return value
-  return value.toSorted((a, b) => (a.tool_use_id < b.tool_use_id ? -1 : 1))
+  const blocks = value.map(({ cache_control, ...block }) => block)
+  return blocks.toSorted((a, b) => (a.tool_use_id < b.tool_use_id ? -1 : 1))
 }
 
 /**
