@@ -3,19 +3,24 @@ import { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { version } from '../base/version.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { showBytes, showDuration } from '../config/kinds.ts'
+import { renderDrops } from '../session/drops.ts'
 import { hookPercentile } from '../session/health.ts'
 import { readStatus, type StateStatus } from '../session/status.ts'
 import { defineOurCommand } from './command.ts'
+import { resolveSettings } from './settings.ts'
 import { align, formatAgo, formatBytes, formatCount } from './table.ts'
 
 export default defineOurCommand({
   meta: { name: 'status', description: 'Show what was sent, what waits and what was dropped.' },
   args: { json: { type: 'boolean', description: 'Print everything as JSON.' } },
-  async run({ args }) {
-    const paths = resolveStatePaths(readEnvironment())
+  async run({ args, data }) {
+    const env = readEnvironment()
+    const paths = resolveStatePaths(env)
     if (paths === undefined)
       throw new Failure('io', 'no home folder is known (HOME is not set)', 'set HOME or CLAUDE_OTEL_HOME')
-    const status = readStatus(paths)
+    const { config } = await resolveSettings(env, data)
+    const status = readStatus(paths, config)
     const { health, ...rest } = status
     const numbers = { version, state: paths.root, ...rest, hooks: hookNumbers(status), counts: health.counts }
     process.stdout.write(args.json ? `${JSON.stringify(numbers, undefined, 2)}\n` : renderStatus(paths.root, status))
@@ -42,7 +47,7 @@ export function renderStatus(root: string, status: StateStatus, now = Date.now()
     ['Runs', ...renderRuns(status, now)],
     ['Hooks', ...renderHooks(status)],
     ['Counts', ...renderCounts(status)],
-    ['State', `  ${formatBytes(status.bytes)} in ${root}`],
+    ['State', ...renderState(root, status)],
   ]
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
@@ -53,10 +58,10 @@ function renderDestinations({ destinations, reported }: StateStatus, now: number
     `${delivered} delivered`,
     `${queued} queued`,
     `${dropped} dropped`,
-    formatAgo(now - at),
+    at === undefined ? 'not used yet' : formatAgo(now - at),
     ...(lastError === undefined ? [] : [lastError]),
   ])
-  if (rows.length === 0) return ['  nothing was sent yet']
+  if (rows.length === 0) return ['  none']
   const since = reported.sinceAt === undefined ? '' : `, the first ${formatAgo(now - reported.sinceAt)}`
   return [...align(rows), `  over ${formatCount(reported.runs, 'run')}${since}`]
 }
@@ -66,6 +71,12 @@ function renderRuns({ living, waiting, uncounted, oldestWaitingAt }: StateStatus
   const hint = waiting === 0 ? '' : '; the next run or `claude-otel drain` sends them'
   const unknown = uncounted === 0 ? '' : ` (${uncounted} of them killed, not counted above)`
   return [`  ${living} running`, `  ${waiting} waiting to be sent${unknown}${oldest}${hint}`]
+}
+
+function renderState(root: string, { bytes, storage, givenUp }: StateStatus): string[] {
+  const lost = renderDrops(givenUp, storage)
+  const most = `${showBytes(storage.maxBytes)} and ${showDuration(storage.maxAgeMs)} for what is not delivered`
+  return [`  ${formatBytes(bytes)} in ${root}; at most ${most}`, ...(lost === undefined ? [] : [`  ${lost}`])]
 }
 
 function renderHooks(status: StateStatus): string[] {

@@ -131,6 +131,12 @@ export function showBytes(value: number): string {
   return `${Math.round(value / factor)} ${unit}`
 }
 
+/** `7 d`, `1.5 h`: the largest unit that gives at least 1. */
+export function showDuration(ms: number): string {
+  const [unit, factor] = Object.entries(timeUnits).findLast(([, size]) => ms >= size) ?? ['ms', 1]
+  return `${Math.round((ms / factor) * 10) / 10} ${unit}`
+}
+
 function measured(
   units: Readonly<Record<string, number>>,
   min: number,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { appendRotating, rotatedPaths } from '../base/rotating-file.ts'
 import type { Config } from '../config/config.ts'
-import { showBytes } from '../config/kinds.ts'
+import { showBytes, showDuration } from '../config/kinds.ts'
 import { isRecord } from '../telemetry/summary.ts'
 
 /** Something that was given up, undelivered. */
@@ -41,8 +41,12 @@ export function readDrops(path: string): readonly Drop[] {
 export function renderDrops(drops: readonly Drop[], storage: Config['storage']): string | undefined {
   if (drops.length === 0) return undefined
   const bytes = drops.reduce((sum, drop) => sum + drop.bytes, 0)
-  const days = `${Math.round(storage.maxAgeMs / 86_400_000)} days`
-  const bounds = [...new Set(drops.map(({ reason }) => (reason === 'age' ? days : showBytes(storage.maxBytes))))]
+  const bound = {
+    age: showDuration(storage.maxAgeMs),
+    size: showBytes(storage.maxBytes),
+    full: showBytes(storage.maxBytes),
+  }
+  const bounds = [...new Set(drops.map(({ reason }) => bound[reason]))]
   return `${drops.length} ${drops.length === 1 ? 'run' : 'runs'} (${showBytes(bytes)}) dropped to stay within ${bounds.join(' and ')}`
 }
 

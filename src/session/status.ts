@@ -1,8 +1,10 @@
-/** What is known of all runs together: those that live, those that wait, and what the closed ones said. Reads only. */
+/** What is known of all runs together: those that live, those that wait, what the closed ones said, what was given up. Reads only. */
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { StatePaths } from '../base/paths.ts'
+import type { Config } from '../config/config.ts'
 import type { DestinationReport } from '../export/delivery.ts'
+import { type Drop, readDrops } from './drops.ts'
 import { addHealth, type Health, noHealth } from './health.ts'
 import { type RunReport, readReports } from './reports.ts'
 import { isOwned, listRuns } from './run.ts'
@@ -13,8 +15,8 @@ export interface DestinationStatus {
   readonly queued: number
   readonly dropped: number
   readonly lastError?: string
-  /** When something was last said of it, milliseconds since the epoch. */
-  readonly at: number
+  /** When something was last said of it, milliseconds since the epoch; absent where nothing was yet. */
+  readonly at?: number
 }
 
 export interface StateStatus {
@@ -28,13 +30,18 @@ export interface StateStatus {
   readonly oldestWaitingAt?: number
   /** Everything below the state folder. */
   readonly bytes: number
+  /** What undelivered runs may take of the disk. */
+  readonly storage: Config['storage']
+  /** What was given up to keep to that, oldest first. */
+  readonly givenUp: readonly Drop[]
   /** Over the runs that the reports go back to. */
   readonly reported: { readonly runs: number; readonly sinceAt?: number }
+  /** Those of the configuration and those that runs have reported. */
   readonly destinations: Readonly<Record<string, DestinationStatus>>
   readonly health: Health
 }
 
-export function readStatus(paths: StatePaths): StateStatus {
+export function readStatus(paths: StatePaths, { signals, storage }: Pick<Config, 'signals' | 'storage'>): StateStatus {
   const reports = readReports(paths.reports)
   const folders = listRuns(paths.runs)
   const waiting = folders.filter((folder) => !isOwned(folder))
@@ -47,10 +54,20 @@ export function readStatus(paths: StatePaths): StateStatus {
     uncounted: waiting.filter(({ path }) => !counted.has(basename(path))).length,
     ...(oldest === undefined ? {} : { oldestWaitingAt: oldest }),
     bytes: sizeOf(paths.root),
+    storage,
+    givenUp: readDrops(paths.dropped),
     reported: { runs: reports.length, ...(since === undefined ? {} : { sinceAt: since }) },
-    destinations: sumDestinations(reports, new Set(folders.map(({ path }) => basename(path)))),
+    destinations: {
+      ...unused(signals),
+      ...sumDestinations(reports, new Set(folders.map(({ path }) => basename(path)))),
+    },
     health: reports.reduce((sum, { health }) => addHealth(sum, health), noHealth),
   }
+}
+
+function unused(signals: Config['signals']): Record<string, DestinationStatus> {
+  const names = Object.values(signals).flatMap(({ destinations }) => destinations.map(({ name }) => name))
+  return Object.fromEntries(names.map((name) => [name, { delivered: 0, queued: 0, dropped: 0 }]))
 }
 
 function sumDestinations(
@@ -60,7 +77,7 @@ function sumDestinations(
   const sums: Record<string, DestinationStatus> = {}
   for (const { at, run, destinations } of reports) {
     for (const [name, report] of Object.entries(destinations)) {
-      const before = sums[name] ?? { delivered: 0, queued: 0, dropped: 0, at: 0 }
+      const before = sums[name] ?? { delivered: 0, queued: 0, dropped: 0 }
       const now = totalsOf(report)
       // What ended well since says that the error before is over.
       const error = report.lastError === undefined ? {} : { lastError: report.lastError }

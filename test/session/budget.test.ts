@@ -89,7 +89,7 @@ describe('runs that nobody owns', () => {
     const more = enforce()
     expect(readDrops(paths.dropped)).toEqual([...drops, ...more])
     expect(renderDrops(drops, { maxBytes: 256_000_000, maxAgeMs: 7 * day })).toBe(
-      '2 runs (311 kB) dropped to stay within 7 days and 256 MB',
+      '2 runs (311 kB) dropped to stay within 7 d and 256 MB',
     )
     expect(renderDrops(more, { maxBytes: 5000, maxAgeMs: day })).toBe('1 run (6 kB) dropped to stay within 5 kB')
     expect(renderDrops([], storage)).toBeUndefined()

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveStatePaths, type StatePaths } from '../../src/base/paths.ts'
 import { renderStatus } from '../../src/commands/status.ts'
+import { resolveConfig } from '../../src/config/config.ts'
 import type { DestinationReport } from '../../src/export/delivery.ts'
+import { recordDrop } from '../../src/session/drops.ts'
 import { HealthMeter, noHealth } from '../../src/session/health.ts'
 import { appendReport, type RunReport, readReports } from '../../src/session/reports.ts'
 import { claimRun, createRunFolder } from '../../src/session/run.ts'
@@ -21,6 +23,9 @@ beforeEach(() => {
   if (resolved === undefined) throw new Error('no state folder')
   paths = resolved
 })
+
+const { config } = resolveConfig({ env: {}, flags: {} })
+const statusNow = () => readStatus(paths, config)
 
 const counts = (delivered: number, queued: number, dropped: number): DestinationReport['counts'] => ({
   traces: { delivered, queued, dropped },
@@ -64,9 +69,11 @@ describe('reports', () => {
 
 describe('the status', () => {
   test('of nothing is that', () => {
-    const status = readStatus(paths)
-    expect(status).toMatchObject({ living: 0, waiting: 0, uncounted: 0, bytes: 0, destinations: {} })
-    expect(renderStatus(paths.root, status)).toContain('nothing was sent yet')
+    const status = statusNow()
+    expect(status).toMatchObject({ living: 0, waiting: 0, uncounted: 0, bytes: 0, givenUp: [] })
+    expect(renderStatus(paths.root, status)).toMatch(
+      /grpc http:\/\/localhost:4317 +0 delivered +0 queued +0 dropped +not used yet/,
+    )
   })
 
   test('adds up what each destination got, and what waits for it in runs that are still there', () => {
@@ -77,7 +84,7 @@ describe('the status', () => {
     })
     report('dropped since', 2000, { team: { counts: counts(0, 100, 0) } })
     report('refused', 3000, { local: { counts: counts(1, 0, 2) } })
-    expect(readStatus(paths).destinations).toEqual({
+    expect(statusNow().destinations).toMatchObject({
       team: { delivered: 6, queued: 7, dropped: 0, at: 2000 },
       local: { delivered: 22, queued: 0, dropped: 4, at: 3000 },
     })
@@ -85,10 +92,10 @@ describe('the status', () => {
 
   test('tells the last error of a destination until something went well again', () => {
     report('a', 1, { team: { counts: counts(0, 1, 0), lastError: 'refused' } })
-    expect(readStatus(paths).destinations.team?.lastError).toBe('refused')
-    expect(renderStatus(paths.root, readStatus(paths))).toContain('refused')
+    expect(statusNow().destinations.team?.lastError).toBe('refused')
+    expect(renderStatus(paths.root, statusNow())).toContain('refused')
     report('b', 2, { team: { counts: counts(1, 0, 0) } })
-    expect(readStatus(paths).destinations.team?.lastError).toBeUndefined()
+    expect(statusNow().destinations.team?.lastError).toBeUndefined()
   })
 
   test('tells living runs from those that wait, and these from those that nobody has counted', () => {
@@ -96,7 +103,14 @@ describe('the status', () => {
     createRunFolder(join(paths.runs, 'killed'))
     createRunFolder(join(paths.runs, 'waits'))
     report('waits', 1, {})
-    expect(readStatus(paths)).toMatchObject({ living: 1, waiting: 2, uncounted: 1 })
+    expect(statusNow()).toMatchObject({ living: 1, waiting: 2, uncounted: 1 })
+  })
+
+  test('tells what may lie on disk, and what was given up to keep to that', () => {
+    expect(renderStatus(paths.root, statusNow())).toContain('at most 256 MB and 7 d for what is not delivered')
+    recordDrop(paths.dropped, { at: 1, run: 'a', reason: 'size', bytes: 300_000_000 })
+    expect(statusNow().givenUp).toEqual([{ at: 1, run: 'a', reason: 'size', bytes: 300_000_000 }])
+    expect(renderStatus(paths.root, statusNow())).toContain('1 run (300 MB) dropped to stay within 256 MB')
   })
 
   test('adds up how hooks did, and what was cut, masked, lost or unknown', () => {
@@ -107,7 +121,7 @@ describe('the status', () => {
     measure('claude_otel.hooks_lost_total', 1)
     report('a', 1, {}, { health: meter.read() })
     report('b', 2, {}, { health: meter.read() })
-    const text = renderStatus(paths.root, readStatus(paths))
+    const text = renderStatus(paths.root, statusNow())
     expect(text).toMatch(/8 calls, p50 1\.\d ms, p99 1[0-5]\.\d ms, 2 lost/)
     expect(text).toMatch(/claude_otel\.hooks_lost_total +PreToolUse +2/)
   })
