@@ -108,7 +108,7 @@ class Stage {
         CLAUDE_OTEL_EXPORTER_OTLP_ENDPOINT: this.url,
         CLAUDE_OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       },
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'ignore', 'inherit'],
     })
   }
 

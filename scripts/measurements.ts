@@ -3,6 +3,7 @@
  * of programs that ran in turns in this process, so that a slow or busy machine slows both.
  */
 import type { Measure } from './measure/kit.ts'
+import { measureLoad } from './measure/load.ts'
 import { measureMemory } from './measure/memory.ts'
 import { measureHook, measureWrapper } from './measure/programs.ts'
 import { measureExit, measureSession, measureTransports } from './measure/sessions.ts'
@@ -15,4 +16,5 @@ export const measurements: readonly ((effort: number) => Promise<Measure[]>)[] =
   measureExit,
   measureTransports,
   measureMemory,
+  measureLoad,
 ]

@@ -94,6 +94,21 @@ function settleDisk(): void {
   Bun.spawnSync(['sync'])
 }
 
+/** By how much this machine is faster just now than the one for which milliseconds are gated. */
+export async function relativeSpeed(): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'claude-otel-bench-'))
+  try {
+    const [pair] = await copyPrograms(folder)
+    if (pair === undefined) throw new Error('there is no copy of the programs to measure')
+    return (
+      HELLO_MS /
+      median(inTurns(WRAPPER_RUNS, { hello: () => spawnTimed([pair.hello], { env: cleanEnvironment() }) }).hello)
+    )
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
 /** The wrapper around a program that ends at once. */
 export async function measureWrapper(effort: number): Promise<Measure[]> {
   const state = await mkdtemp(join(tmpdir(), 'claude-otel-bench-'))

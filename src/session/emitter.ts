@@ -65,7 +65,10 @@ function errorAttributes(error: SpanText['error']): AttributeSet {
 
 function compact(set: AttributeSet): Attributes {
   const result: Record<string, AttributeValue> = {}
-  for (const [name, value] of Object.entries(set)) if (value !== undefined) result[name] = value
+  for (const name in set) {
+    const value = set[name as keyof AttributeSet]
+    if (value !== undefined) result[name] = value
+  }
   return result
 }
 

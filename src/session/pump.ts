@@ -3,7 +3,7 @@
  * A record leaves the spool only when it is in the journal, and the journal goes only when everything is delivered; so
  * whatever dies in between, the next owner of the run goes on from there and says the same.
  */
-import { existsSync, type FSWatcher, watch } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { describeError } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
@@ -61,10 +61,11 @@ export interface Pump {
  * whichever process was faster.
  */
 const holdBackMicros = 200_000
-const pollMs = 500
+/** Watching the folder instead would cost more in a flood than looking does in an idle hour: three events for each file. */
+const pollMs = 250
 /** Transcript lines that wait for hooks of before them; more are not read until these are told. */
 const mostWaiting = 1000
-const entriesPerSweep = 2000
+const entriesPerSweep = 4000
 
 export function startPump(options: PumpOptions): Pump {
   const pump = new RunPump(options)
@@ -89,7 +90,6 @@ class RunPump implements Pump {
   private unswept = 0
   /** Entries for which the journal had no room. */
   givenUp = 0
-  private watcher: FSWatcher | undefined
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly options: PumpOptions) {
@@ -143,13 +143,6 @@ class RunPump implements Pump {
   }
 
   start(): void {
-    // Polling finds what watching misses: transcripts, and file systems that tell nothing.
-    try {
-      this.watcher = watch(this.options.folder.spool, () => this.schedule(holdBackMicros / 1000))
-      this.watcher.on('error', () => this.watcher?.close())
-    } catch {
-      this.watcher = undefined
-    }
     this.schedule(pollMs)
   }
 
@@ -166,7 +159,6 @@ class RunPump implements Pump {
   }
 
   async close(exits: () => readonly Exit[], deadline: AbortSignal): Promise<DeliveryReport> {
-    this.watcher?.close()
     clearTimeout(this.timer)
     try {
       while (this.take(true)) await Bun.sleep(0)
@@ -224,7 +216,6 @@ class RunPump implements Pump {
   }
 
   private schedule(delayMs: number): void {
-    clearTimeout(this.timer)
     this.timer = setTimeout(() => this.tick(), delayMs)
     this.timer.unref()
   }

@@ -93,9 +93,10 @@ function cutBody({ eventName, body, attributes }: LogSignal, rule: ContentRule):
 
 function cutAttributes(attributes: Attributes, rule: ContentRule): Attributes {
   let changed: Record<string, AttributeValue> | undefined
-  const flags = new Set<string>()
-  for (const [name, value] of Object.entries(attributes)) {
-    const content = contentNameOf(name)
+  const flags: string[] = []
+  for (const name in attributes) {
+    const value = attributes[name]
+    const content = typeof value === 'string' ? contentNameOf(name) : undefined
     if (content === undefined || typeof value !== 'string') continue
     const kept = cutText(value, name, rule)
     if (kept === value) continue
@@ -103,7 +104,7 @@ function cutAttributes(attributes: Attributes, rule: ContentRule): Attributes {
     if (kept === undefined) delete changed[name]
     else changed[name] = kept
     const flag = flagOf(content)
-    if (flag !== undefined && value !== '') flags.add(flag)
+    if (flag !== undefined && value !== '') flags.push(flag)
   }
   for (const flag of flags) if (changed?.[flag] === false) changed[flag] = true
   return changed ?? attributes

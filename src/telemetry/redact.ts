@@ -110,7 +110,7 @@ function lineAfter(text: string, start: number): string {
  * Which of the lists of markers have one in a text, by index and in order: one search for all of them, which is several times
  * faster than one for each.
  */
-function createMarkers(lists: readonly (readonly string[])[]): (text: string) => number[] {
+function createMarkers(lists: readonly (readonly string[])[]): (text: string) => readonly number[] {
   const all = [...new Set(lists.flat())].sort((a, b) => b.length - a.length)
   const always = lists.flatMap((list, index) => (list.length === 0 ? [index] : []))
   if (all.length === 0) return () => always
@@ -121,10 +121,12 @@ function createMarkers(lists: readonly (readonly string[])[]): (text: string) =>
   const byMarker = new Map(all.map((marker) => [marker, found(marker)]))
   return (text) => {
     const lower = text.toLowerCase()
+    any.lastIndex = 0
+    let match = any.exec(lower)
+    if (match === null) return always
     const seen = new Set<string>()
     const indexes = new Set(always)
-    any.lastIndex = 0
-    for (let match = any.exec(lower); match !== null; match = any.exec(lower)) {
+    for (; match !== null; match = any.exec(lower)) {
       any.lastIndex = match.index + 1
       const [marker] = match
       if (seen.has(marker)) continue

@@ -342,6 +342,19 @@ describe('a claude that nobody wrapped', () => {
   })
 })
 
+test('hooks that keep coming are taken while they come', async () => {
+  const pump = start()
+  for (let count = 0; count < 30 && !existsSync(output); count++) {
+    const told = { session_id: 's1', hook_event_name: 'Notification', message: `${count}` }
+    fillSpool(folder, [{ at: Date.now() * 1000, pid: claude, payload: told }])
+    await Bun.sleep(50)
+  }
+  const taken = openJournal(folder.journal)
+  expect([...taken.read()].filter(({ k }) => k === 'hook').length).toBeGreaterThan(0)
+  taken.close()
+  await pump.close(() => [{ pid: claude }], soon())
+})
+
 describe('a record that is none', () => {
   test('is told as such and removed, and those beside it count', async () => {
     const [begun, ended] = calls(sessionStart, sessionEnd) as [HookCall, HookCall]
