@@ -97,18 +97,19 @@ class RunPump implements Pump {
     const redactor = createRedactor(config.redaction)
     this.keeper = createKeeper({ rule: capturedContent(config), redactor })
     this.log = log === noLog ? noLog : (message) => log(redactor.redact(message))
+    // Read first, for a later version's run is not ours to write in.
+    const acked = readAcked(folder)
     this.journal = openJournal(folder.journal)
     // The first entry is the run's; the rest of the file is not looked at for it.
     const begun = this.journal.read().next().value
     const run = begun?.k === 'run' ? begun : options.entry
     this.transcripts = new Transcripts({ keeper: this.keeper, sessions: paths.sessions })
     this.intake = new Intake({ keeper: this.keeper, sessions: paths.sessions, run, transcripts: this.transcripts })
-    // Read in any case, for a later version's is not ours to write over; counts of a journal that is gone say nothing of a new one.
-    const acked = readAcked(folder)
     this.delivery = startDelivery({
       config,
       resource: run.resource,
       startUnixMicro: run.at,
+      // Counts of a journal that is gone say nothing of a new one.
       acks: begun === undefined ? {} : acked,
       onAck: (acks) => {
         globalThis.faultPoint?.('export.sent')

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'n
 import { join } from 'node:path'
 import { buildFaultsIfStale, FAULTS_BINARY } from '../../scripts/build.ts'
 import type { FaultPoint } from '../../src/hook/fault-point.ts'
-import type { RunOptions, RunResult } from '../kit/claude-home.ts'
+import type { ClaudeHome, RunOptions, RunResult } from '../kit/claude-home.ts'
 import { type Script, text, tools, toolUse } from '../kit/messages-api.ts'
 import { type LogRecord, metricTotals, type Span } from '../kit/otlp-sink.ts'
 import { until } from '../kit/until.ts'
@@ -58,7 +58,10 @@ export const prompt = ['-p', 'Go', '--permission-mode', 'bypassPermissions']
 const seats = 3
 let taken = 0
 
-export async function withStage(play: (stage: Stage) => Promise<void>, of = script): Promise<void> {
+export async function withStage(
+  play: (stage: Stage) => Promise<void>,
+  of: (home: ClaudeHome) => Script = script,
+): Promise<void> {
   while (taken >= seats) await Bun.sleep(20)
   taken++
   try {
