@@ -131,7 +131,8 @@ describe('a permission', () => {
     const { attributes, events } = told.tool('t1')
     expect(attributes).toMatchObject({ 'tool.status': 'success', duration_ms: 20, permission_wait_ms: 4000 })
     expect(events.map(({ name }) => name)).toEqual(['permission.asked', 'permission.granted'])
-    expect(told.log('claude.permission.granted')).toHaveLength(1)
+    const [granted, ...more] = told.log('claude.permission.granted')
+    expect([granted?.attributes['permission.decision'], more]).toEqual(['granted', []])
   })
 
   test('that is asked for one of two parallel calls belongs to the one with the same input', () => {
@@ -168,7 +169,8 @@ describe('a permission', () => {
       'permission.reason': 'rule',
       duration_ms: 0,
     })
-    expect(told.log('claude.permission.denied')).toHaveLength(1)
+    const [denied, ...more] = told.log('claude.permission.denied')
+    expect([denied?.attributes['permission.decision'], more]).toEqual(['denied', []])
   })
 
   test('that a classifier denied has its reason', () => {
@@ -699,14 +701,20 @@ describe('a message of the model', () => {
       .start()
       .prompt('p1')
       .message('m1', { usage: usage(10, 1), text })
-      .message('m1', { usage: usage(10, 7) })
+      .message('m1', { usage: usage(10, 7, { thinking: 4 }) })
       .stop()
       .end()
       .exit()
       .tell()
     expect(told.chats()).toHaveLength(1)
-    expect(told.chats()[0]?.attributes).toMatchObject({ 'tokens.output': 7, 'gen_ai.response.id': 'm1' })
-    expect(told.log('claude.assistant_response').map(({ body }) => body)).toEqual(['hi'])
+    expect(told.chats()[0]?.attributes).toMatchObject({
+      'tokens.output': 7,
+      'gen_ai.usage.reasoning.output_tokens': 4,
+      'gen_ai.response.id': 'm1',
+      'gen_ai.system': 'anthropic',
+    })
+    const [response, ...more] = told.log('claude.assistant_response')
+    expect([response?.body, response?.attributes['response.bytes'], more]).toEqual(['hi', 2, []])
     expect(told.sum('claude.tokens_total', { 'token.kind': 'output' })).toBe(7)
   })
 
@@ -741,7 +749,9 @@ describe('a message of the model', () => {
       .end()
       .exit()
       .tell()
-    expect(told.log('claude.model_switch').map(({ attributes }) => attributes['model.source'])).toEqual(['command'])
+    const switches = told.log('claude.model_switch').map(({ attributes }) => attributes)
+    expect(switches).toMatchObject([{ 'model.from': 'opus', 'model.to': 'sonnet', 'model.source': 'command' }])
+    expect(switches).toHaveLength(1)
     expect(told.session().attributes.model).toBe('sonnet')
   })
 
@@ -757,6 +767,8 @@ describe('a message of the model', () => {
       .exit({ code: 1 })
       .tell()
     expect(told.sum('claude.api_errors_total')).toBe(2)
+    const retries = told.log('claude.api_error').filter(({ attributes }) => attributes['retry.attempt'] !== undefined)
+    expect(retries.map(({ attributes }) => attributes)).toMatchObject([{ 'retry.attempt': 1, 'retry.delay_ms': 600 }])
     expect(told.chats()[0]?.error).toBeDefined()
     expect(told.session().attributes).toMatchObject({ 'api_errors.total': 2, 'model_requests.total': 0 })
   })
@@ -909,7 +921,8 @@ describe('a compaction', () => {
       .end()
       .exit()
       .tell()
-    expect(told.log('claude.compaction').map(({ attributes }) => attributes['compaction.pre_tokens'])).toEqual([900])
+    const compactions = told.log('claude.compaction').map(({ attributes }) => attributes)
+    expect(compactions).toMatchObject([{ 'compaction.pre_tokens': 900, 'compaction.post_tokens': 100 }])
     expect(told.sum('claude.compactions_total')).toBe(1)
   })
 
@@ -1173,7 +1186,9 @@ describe('what else is told', () => {
   test('a record that could not be read is a warning, and is no matter before any session', () => {
     const broken = { k: 'broken', at: begin, from: '1-1', reason: 'half', bytes: 3 } as const
     const told = new Story().entry(broken).start().entry(broken).end().exit().tell()
-    expect(told.log('claude_otel.hook.error').map(({ severity, body }) => [severity, body])).toEqual([['warn', 'half']])
+    const errors = told.log('claude_otel.hook.error')
+    expect(errors.map(({ severity, body }) => [severity, body])).toEqual([['warn', 'half']])
+    expect(errors[0]?.attributes).toMatchObject({ 'hook.reason': 'half', 'hook.bytes': 3 })
   })
 
   test('the repository stands on the session, as it was last', () => {

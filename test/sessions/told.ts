@@ -7,6 +7,9 @@ import { type LogRecord, type MetricPoint, metricTotals, type OtlpSink, type Spa
 export function expectTold(sink: OtlpSink): void {
   expectLogs(sink.logs(), sink.spans())
   expectMetrics(sink.points(), sink.spans())
+  expect(metricTotals(sink.points(), 'claude_otel.unknown_total'), 'an event or a field that we do not know').toEqual(
+    {},
+  )
 }
 
 /** Attributes that every span of the kind has, whatever became of the session. */
