@@ -6,7 +6,7 @@ import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { HookDetail, HookEvent } from './hook-event.ts'
 import { Payload } from './payload.ts'
-import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
+import { createToolCall, createToolResponse, isRefusal, readFailure, type ToolCall } from './tool-call.ts'
 import { promptSource } from './transcript-lines.ts'
 
 interface EventEntry {
@@ -212,14 +212,13 @@ function readToolEnd(p: Payload): HookDetail {
 
 function readToolFailure(p: Payload): HookDetail {
   const error = p.raw('error') ?? ''
-  const exitCode = /^Exit code (\d+)/.exec(error)?.[1]
   return {
     type: 'tool-failure',
     tool: readTool(p),
     error: p.keeper.preview('error.message', error),
     ...p.optionalNumber('durationMs', 'duration_ms'),
-    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
-    timedOut: /^(?:Exit code \d+\n)?Command timed out after /.test(error),
+    timedOut: false,
+    ...readFailure(error),
     interrupted: p.value.is_interrupt === true,
   }
 }

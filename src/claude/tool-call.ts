@@ -58,6 +58,16 @@ export function isRefusal(text: string): boolean {
   return text.startsWith('<tool_use_error>')
 }
 
+/** What a failed command's text says of how it failed. */
+export function readFailure(text: string): { readonly exitCode?: number; readonly timedOut?: true } {
+  const exitCode = /^Exit code (\d+)/.exec(text)?.[1]
+  const timedOut = /^(?:Exit code \d+\n)?Command timed out after /.test(text)
+  return {
+    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
+    ...(timedOut ? { timedOut } : {}),
+  }
+}
+
 /** `mcp__server__tool` → server. */
 function mcpServerOf(toolName: string): string | undefined {
   return /^mcp__(.+?)__/.exec(toolName)?.[1]

@@ -4,7 +4,7 @@
  */
 import type { Keeper } from '../telemetry/keeper.ts'
 import { isRecord } from '../telemetry/summary.ts'
-import { createToolCall, createToolResponse, isRefusal, type ToolCall } from './tool-call.ts'
+import { createToolCall, createToolResponse, isRefusal, readFailure, type ToolCall } from './tool-call.ts'
 import type {
   CostState,
   TranscriptDetail,
@@ -200,6 +200,7 @@ export class LineParser {
       ...(line.toolDenialBeforeRun === true ? { neverRan: true } : {}),
       message: this.keeper.preview('error.message', text),
       refused: isRefusal(text),
+      ...(isError ? readFailure(text) : {}),
       response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.keeper),
     }
   }
@@ -239,8 +240,16 @@ export class LineParser {
 }
 
 /** A person's prompt, or a finished task's: not what Claude Code writes down of its own commands and summaries. */
+/** What claude only writes down begins no turn, such as that a subagent of a claude that was killed has stopped. */
 function isPrompt(line: Line, text: string): boolean {
-  if (line.isMeta === true || line.isCompactSummary === true || line.promptId === undefined || text === '') return false
+  if (
+    line.queueTranscriptOnly === true ||
+    line.isMeta === true ||
+    line.isCompactSummary === true ||
+    line.promptId === undefined ||
+    text === ''
+  )
+    return false
   return !/^<(?:command-|local-command|bash-)/.test(text)
 }
 

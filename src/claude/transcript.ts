@@ -77,6 +77,8 @@ export type TranscriptDetail =
       /** The failure's text; empty for a success. */
       readonly message: Preview
       readonly refused: boolean
+      readonly exitCode?: number
+      readonly timedOut?: boolean
       readonly response: ToolResponse
     }
   | { readonly type: 'interrupt'; readonly whileRunning: boolean }
@@ -153,6 +155,12 @@ export function createTranscriptReader(options: TranscriptOptions): TranscriptRe
         const { offset: begin, cost } = placeIn(path, sinceUnixMicro)
         offset = begin
         if (cost !== undefined) parser.parse(cost, offset)
+      }
+      // Somebody took the file away, and claude began it anew.
+      const size = sizeOf(path)
+      if (size > 0 && size < offset + rest.length) {
+        offset = 0
+        rest = Buffer.alloc(0)
       }
       const begun = offset
       hasMore = false

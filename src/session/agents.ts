@@ -19,7 +19,8 @@ import type { Turns } from './turns.ts'
 
 interface Agent {
   readonly invocation: Invocation
-  readonly turn: Invocation
+  /** None where it was started in the session before. */
+  readonly turn: Invocation | undefined
   endedUnixMicro?: number
 }
 
@@ -27,6 +28,8 @@ export class Agents {
   count = 0
 
   private readonly agents = new Map<string, Agent>()
+  /** Those that go on in the session after this one. */
+  private readonly left = new Set<string>()
   private readonly unannounced = new Set<string>()
   private readonly descriptions = new Map<string, Pick<AgentEntry, 'agentType' | 'toolUseId' | 'description'>>()
 
@@ -36,6 +39,8 @@ export class Agents {
     private readonly models: ModelCalls,
     private readonly turns: Turns,
     private readonly endings: Endings,
+    private readonly session: SpanRef,
+    private readonly former?: Agents,
   ) {}
 
   /** What is told later completes what was told before. */
@@ -85,12 +90,24 @@ export class Agents {
     return agent.invocation
   }
 
+  /** The session ends, but not its background agents. */
+  leave(at: number): void {
+    for (const [agentId, agent] of this.agents) {
+      if (agent.endedUnixMicro === undefined) this.left.add(agentId)
+      this.end(agent, at, 'completed')
+    }
+  }
+
   finish(at: number, status: InvocationStatus): void {
     for (const agent of this.agents.values()) this.end(agent, at, status)
   }
 
+  private hasLeft(agentId: string): boolean {
+    return this.left.has(agentId) || this.former?.hasLeft(agentId) === true
+  }
+
   private begin(agentId: string, agentType: string | undefined, at: number, promptId: string | undefined): Agent {
-    const turn = this.turns.invocationOf(0, promptId, at)
+    const turn = this.former?.hasLeft(agentId) ? undefined : this.turns.invocationOf(0, promptId, at)
     const isAgain = this.agents.has(agentId)
     this.count += 1
     const invocation = createInvocation({
@@ -103,7 +120,7 @@ export class Agents {
       agentId,
       ...(promptId === undefined ? {} : { promptId }),
       startUnixMicro: at,
-      turn,
+      ...(turn === undefined ? {} : { turn }),
     })
     const agent: Agent = { invocation, turn }
     this.agents.set(agentId, agent)
@@ -128,7 +145,7 @@ export class Agents {
     this.models.flush(invocation.agentId)
     this.tools.endOf(invocation, at, status === 'interrupted' ? 'interrupted' : 'abandoned')
     endInvocation(this.emitter, invocation, {
-      parent: call?.ref ?? turn.ref,
+      parent: call?.ref ?? turn?.ref ?? this.session,
       endUnixMicro: at,
       attributes: { 'gen_ai.agent.description': description },
       ...(status === 'completed' ? {} : { error: { type: status } }),

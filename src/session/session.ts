@@ -72,11 +72,11 @@ export class Session {
       'gen_ai.system': 'anthropic',
     })
     this.emitter = createEmitter(ref, common, emit)
-    this.tools = new ToolCalls(this.emitter)
+    this.tools = new ToolCalls(this.emitter, cleared?.tools)
     this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
     this.turns = new Turns(this.emitter, ref, this.tools, this.models, this.endings)
     this.ourselves = new Ourselves(this.emitter, ref)
-    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings)
+    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings, ref, cleared?.agents)
     if (cleared !== undefined) this.linkTo(cleared.start.id, cleared.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
     this.emitter.log('session.start', at, ref, attributes, `session started (${source})`)
@@ -201,6 +201,11 @@ export class Session {
     const status = crashed ? 'abandoned' : 'interrupted'
     this.models.flush()
     this.endings.flush()
+    // Background agents survive /clear; claude tells the rest of them in the session that it begins.
+    if (this.endReason === 'clear') {
+      this.tools.leave(end)
+      this.agents.leave(end)
+    }
     this.tools.endOf(undefined, end, status)
     this.agents.finish(end, status)
     this.turns.finish(end, status)

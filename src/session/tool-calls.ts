@@ -37,8 +37,13 @@ export class ToolCalls {
   private readonly open = new Map<string, OpenCall>()
   /** When each call began that is over. */
   private readonly closed = new Map<string, number>()
+  /** Calls that go on in the session after this one, where nothing more is told of them. */
+  private readonly left = new Set<string>()
 
-  constructor(private readonly emitter: Emitter) {}
+  constructor(
+    private readonly emitter: Emitter,
+    private readonly former?: ToolCalls,
+  ) {}
 
   /** The span that a subagent hangs under, and when it began; undefined for a call that nobody has told of. */
   find(useId: string): { readonly ref: SpanRef; readonly startUnixMicro: number } | undefined {
@@ -48,7 +53,7 @@ export class ToolCalls {
 
   /** Whether anything was told of it, be it that it is over. */
   isKnown(useId: string | undefined): boolean {
-    return useId !== undefined && (this.open.has(useId) || this.closed.has(useId))
+    return useId !== undefined && (this.open.has(useId) || this.isOver(useId))
   }
 
   /** What runs below the call was seen before the call itself was: it began no later. */
@@ -63,7 +68,7 @@ export class ToolCalls {
   }
 
   onStart(tool: ToolCall, at: number, invocation: Invocation): void {
-    if (tool.useId === undefined || this.closed.has(tool.useId)) return
+    if (tool.useId === undefined || this.isOver(tool.useId)) return
     const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, at, invocation)
     if (call.isRunning) return
     call.startUnixMicro = Math.max(at, call.announcedUnixMicro)
@@ -104,7 +109,7 @@ export class ToolCalls {
   onBatch(calls: readonly BatchedCall[], at: number, invocation: Invocation): void {
     for (const batched of calls) {
       const { useId } = batched
-      if (useId === undefined || this.closed.has(useId)) continue
+      if (useId === undefined || this.isOver(useId)) continue
       const call = this.open.get(useId) ?? this.create(batched, useId, at, invocation)
       call.batched = { at, call: batched }
       if (batched.refused || isDenied(call)) this.closeUnanswered(call, at)
@@ -159,6 +164,23 @@ export class ToolCalls {
     }
   }
 
+  /** The session ends, but not its background agents: what they have open counts here, as going on in the background. */
+  leave(at: number): void {
+    for (const call of this.open.values()) {
+      if (call.invocation.agentId === undefined || call.result !== undefined) continue
+      this.left.add(call.useId)
+      this.close(call, { status: 'success', endUnixMicro: at, attributes: { background: true } })
+    }
+  }
+
+  private isOver(useId: string): boolean {
+    return this.closed.has(useId) || this.former?.hasLeft(useId) === true
+  }
+
+  private hasLeft(useId: string): boolean {
+    return this.left.has(useId) || this.former?.hasLeft(useId) === true
+  }
+
   private refOf(useId: string): SpanRef {
     return this.emitter.ref(`tool:${useId}`)
   }
@@ -186,9 +208,11 @@ export class ToolCalls {
     durationMs: number | undefined,
     invocation: Invocation,
   ): OpenCall | undefined {
-    if (tool.useId === undefined || this.closed.has(tool.useId)) return undefined
+    if (tool.useId === undefined || this.isOver(tool.useId)) return undefined
     const call = this.open.get(tool.useId) ?? this.create(tool, tool.useId, at - (durationMs ?? 0) * 1000, invocation)
     call.isAnswered = true
+    // A hook of the user's own, or a person who was asked, may have changed the input.
+    call.tool = tool
     return call
   }
 
@@ -205,11 +229,11 @@ export class ToolCalls {
     this.close(call, {
       status,
       endUnixMicro: Math.min(call.result?.at ?? call.batched?.at ?? at, at),
-      errorType: status === 'error' && refused ? refusedType : errorTypes[status],
+      errorType: errorTypeOf(status, refused, result?.exitCode),
       ...(refused ? { durationMs: 0 } : {}),
       permission: permissionOf(call, status),
       ...(message && status !== 'success' ? { message } : {}),
-      attributes: { 'permission.reason': reason, ...known },
+      attributes: { 'permission.reason': reason, exit_code: result?.exitCode, ...known },
     })
   }
 
@@ -247,6 +271,12 @@ function permissionOf(call: OpenCall, status: ToolStatus): Closing['permission']
   return isKnown && call.result?.result.neverRan !== true ? 'granted' : 'open'
 }
 
+function errorTypeOf(status: ToolStatus, refused: boolean, exitCode: number | undefined): string {
+  if (status !== 'error') return errorTypes[status]
+  if (refused) return refusedType
+  return exitCode === undefined ? errorTypes.error : 'exit_code'
+}
+
 function failureKind(failure: ToolFailure): Pick<Closing, 'status' | 'errorType'> {
   if (failure.timedOut) return { status: 'timeout', errorType: 'timeout' }
   if (failure.interrupted) return { status: 'interrupted', errorType: 'interrupted' }
@@ -278,6 +308,7 @@ function verdict(call: OpenCall, fallback: ToolStatus): ToolStatus {
   // An interrupted call's result reads like a refused one's, or like that of a command that was killed.
   if (fallback === 'interrupted' && result?.isError !== false) return 'interrupted'
   if (fallback === 'denied' || isDenied(call)) return 'denied'
+  if (result?.timedOut === true) return 'timeout'
   if (result !== undefined) return result.isError ? 'error' : 'success'
   if (batched === undefined) return fallback
   if (batched.refused) return 'error'

@@ -11,7 +11,8 @@ export type ToolStatus = 'success' | 'error' | 'denied' | 'interrupted' | 'timeo
 export interface Call {
   readonly ref: SpanRef
   readonly useId: string
-  readonly tool: ToolCall
+  /** As the model asked for it, until a Post hook tells what ran. */
+  tool: ToolCall
   readonly invocation: Invocation
   /** By PreToolUse, which may be stamped late; mended by the duration when that is known. */
   startUnixMicro: number

@@ -175,6 +175,7 @@ describe('a prompt', () => {
 
   test.each([
     ['Claude Code’s own', 'Caveat: …', { isMeta: true }],
+    ['only written down', '<task-notification>\n…', { queueTranscriptOnly: true }],
     ['the summary of a compaction', 'This session continues …', { isCompactSummary: true }],
     ['without a prompt id', 'x', { promptId: undefined }],
     ['a slash command', '<command-name>/clear</command-name>', {}],
@@ -240,7 +241,12 @@ describe('a tool’s result', () => {
     [
       'an error, with its text',
       result({ content: 'Exit code 3', is_error: true }),
-      { isError: true, message: { text: 'Exit code 3' } },
+      { isError: true, message: { text: 'Exit code 3' }, exitCode: 3 },
+    ],
+    [
+      'out of time',
+      result({ content: 'Exit code 143\nCommand timed out after 2m 0.0s', is_error: true }),
+      { exitCode: 143, timedOut: true },
     ],
     [
       'an error in blocks',
@@ -466,6 +472,18 @@ describe('a file that grows', () => {
         .read()
         .map(({ detail }) => detail),
     ).toEqual(facts.map(({ detail }) => detail))
+  })
+
+  test('that was taken away and begun anew is read from its beginning', () => {
+    writeFileSync(path, `${text([assistant(5, 'm1'), assistant(6, 'm2')])}{"half`)
+    const growing = reader()
+    expect(growing.read()).toHaveLength(2)
+    rmSync(path)
+    expect(growing.read()).toEqual([])
+    writeFileSync(path, text([assistant(7, 'm3')]))
+    expect(growing.read().map(({ detail }) => detail)).toMatchObject([{ type: 'message', messageId: 'm3' }])
+    appendFileSync(path, text([assistant(8, 'm4')]))
+    expect(growing.read().map(({ detail }) => detail)).toMatchObject([{ type: 'message', messageId: 'm4' }])
   })
 
   test('that is a folder gives nothing', () => {

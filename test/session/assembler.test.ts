@@ -113,6 +113,17 @@ describe('a tool call', () => {
   })
 })
 
+test('a call whose input was changed before it ran tells what ran', () => {
+  const story = new Story().start().prompt('p1').pre('t1')
+  const told = story
+    .post('t1', { tool_input: { command: 'changed' } })
+    .stop()
+    .end()
+    .exit()
+    .tell()
+  expect(told.tool('t1').attributes).toMatchObject({ 'tool.input.command': 'changed', 'input.summary': 'changed' })
+})
+
 describe('a permission', () => {
   const ask = { tool_name: 'Bash', tool_input: { command: 'run t1' } }
 
@@ -1023,6 +1034,35 @@ describe('one claude with several sessions', () => {
     expect(told.sum('claude.sessions_total')).toBe(2)
   })
 
+  test('/clear leaves background agents running, which are told on below the next session, and no call twice', () => {
+    const agent = { agent_id: 'a1', agent_type: 'general-purpose' }
+    const story = new Story().start('s1').prompt('p1').pre('t1', { tool_name: 'Agent' })
+    story
+      .hook('SubagentStart', agent)
+      .post('t1', { tool_name: 'Agent', tool_response: { agentId: 'a1' } })
+      .stop()
+    story.message('m1', {}, 'a1').pre('t2', agent)
+    story.during('of /clear').end('clear').start('s2', 'clear').during('of /clear')
+    story.result('t2').post('t2', agent).pre('t3', agent).end('clear')
+    story.start('s3', 'clear').prompt('p2').post('t3', agent).message('m2', {}, 'a1')
+    const told = story.hook('SubagentStop', agent).stop().end().exit().tell()
+
+    expect(told.agents('a1').map(({ attributes, error }) => [attributes['session.id'], error])).toEqual([
+      ['s1', undefined],
+      ['s2', undefined],
+      ['s3', undefined],
+    ])
+    const [, second, third] = told.agents('a1')
+    expect(second?.parent?.spanId).toBe(told.session('s2').ref.spanId)
+    expect(third?.parent?.spanId).toBe(told.session('s3').ref.spanId)
+    expect(told.tool('t2').attributes).toMatchObject({ 'session.id': 's1', 'tool.status': 'success', background: true })
+    expect(told.tool('t3').attributes).toMatchObject({ 'session.id': 's2', 'tool.status': 'success', background: true })
+    expect(told.sum('claude.tool_calls_total')).toBe(3)
+    expect(told.sum('claude.tool_calls_errors_total')).toBe(0)
+    expect(told.turns('s2')).toEqual([])
+    expect(told.turns('s3')).toHaveLength(1)
+  })
+
   test('/resume goes to another session and back, each time a span of its own', () => {
     const told = new Story()
       .start('s1')
@@ -1251,6 +1291,15 @@ describe('the transcript in the place of lost hooks', () => {
     for (const event of ['claude.user_prompt', 'claude.tool.start', 'claude.tool.end'])
       expect(told.log(event)).toHaveLength(1)
     expect(told.sum('claude.tool_calls_total')).toBe(1)
+  })
+
+  test('says how a command failed whose Post was lost', () => {
+    const story = new Story().start().prompt('p1').pre('t1').pre('t2')
+    story.result('t1', { isError: true, exitCode: 3 }).result('t2', { isError: true, exitCode: 143, timedOut: true })
+    const told = story.stop().end().exit().tell()
+    const failed = { 'tool.status': 'error', 'error.type': 'exit_code', exit_code: 3 }
+    expect(told.tool('t1').attributes).toMatchObject(failed)
+    expect(told.tool('t2').attributes).toMatchObject({ 'tool.status': 'timeout', exit_code: 143 })
   })
 
   test('closes a call whose Post was lost, with the result’s word', () => {

@@ -309,6 +309,54 @@ const commands: readonly Sitting[] = [
     },
   },
   {
+    title: '/clear while a background agent works, which goes on',
+    args: free,
+    script: ({ path }) => ({
+      main: [tools(subagent('SUB-ONE', true)), text('Started.'), text('After the clear.'), text('It is back.')],
+      agents: {
+        'SUB-ONE': [
+          tools(bash(`touch ${path}/sub; while ! test -e ${path}/go; do sleep 0.05; done`)),
+          text('Sub done.'),
+        ],
+      },
+    }),
+    async act(terminal, { home: { path } }) {
+      await ready(terminal)
+      await terminal.enter('Delegate')
+      await terminal.shows('Started.')
+      await until('the agent’s tool to run', () => Bun.file(join(path, 'sub')).exists())
+      await terminal.enter('/clear')
+      await terminal.gone('Started.')
+      await terminal.enter('Next')
+      await terminal.shows('After the clear.')
+      await Bun.write(join(path, 'go'), '')
+      await terminal.shows('It is back.')
+      await terminal.enter('/exit')
+    },
+    trees: [
+      `
+        claude.session
+          invoke_agent claude-code
+            chat ${model}
+            execute_tool Agent tool.status=success
+              invoke_agent general-purpose
+                chat ${model}
+                execute_tool Bash tool.status=success
+            chat ${model}
+      `,
+      `
+        claude.session
+          invoke_agent claude-code
+            chat ${model}
+          invoke_agent general-purpose
+            chat ${model}
+          invoke_agent claude-code
+            chat ${model}
+      `,
+    ],
+    also: (_, { sink }) => expect(metricTotals(sink.points(), 'claude.tool_calls_errors_total')).toEqual({}),
+  },
+  {
     title: '/resume to the conversation before /clear',
     args: manual,
     script: () => ({ main: [text('Answer A.'), text('Answer B.'), text('Answer C.')] }),
