@@ -70,7 +70,7 @@ export function createAssembler(): Assembler {
   function begin(entry: HookEntry, source: string): Session {
     const id = entry.event.sessionId
     const former = formerOf(entry)
-    const cleared = source === 'clear' ? former.at(-1) : undefined
+    const before = former.at(-1)
     for (const session of former) session.finish()
     const parent = parentOf(entry)
     const isImplied = entry.event.detail.type !== 'session-start' && isRoot(entry.pid)
@@ -82,7 +82,7 @@ export function createAssembler(): Assembler {
         ...(parent === undefined ? {} : { parent: { ...parent, isRemote: true } }),
         startUnixMicro: isImplied ? (run?.at ?? entry.at) : entry.at,
         source,
-        ...(cleared === undefined ? {} : { cleared }),
+        ...(before === undefined ? {} : { before }),
       },
       emit,
     )

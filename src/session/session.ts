@@ -22,8 +22,8 @@ export interface SessionStart {
   readonly parent?: SpanRef & { readonly isRemote?: boolean }
   readonly startUnixMicro: number
   readonly source: string
-  /** The session that `/clear` ended in the same process. */
-  readonly cleared?: Session
+  /** The session that this one takes the place of, which `/clear` or `/resume` ended in the same process. */
+  readonly before?: Session
 }
 
 /** What a session is told beside hooks. */
@@ -62,7 +62,7 @@ export class Session {
     readonly start: SessionStart,
     emit: (signal: Signal) => void,
   ) {
-    const { id, ref, startUnixMicro: at, source, cleared } = start
+    const { id, ref, startUnixMicro: at, source, before } = start
     this.conversationId = id
     this.lastUnixMicro = at
     const common = (): AttributeSet => ({
@@ -72,12 +72,12 @@ export class Session {
       'gen_ai.system': 'anthropic',
     })
     this.emitter = createEmitter(ref, common, emit)
-    this.tools = new ToolCalls(this.emitter, cleared?.tools)
+    this.tools = new ToolCalls(this.emitter, before?.tools)
     this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
     this.turns = new Turns(this.emitter, ref, this.tools, this.models, this.endings)
     this.ourselves = new Ourselves(this.emitter, ref)
-    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings, ref, cleared?.agents)
-    if (cleared !== undefined) this.linkTo(cleared.start.id, cleared.start.ref)
+    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings, ref, before?.agents)
+    if (before !== undefined && source === 'clear') this.linkTo(before.start.id, before.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
     this.emitter.log('session.start', at, ref, attributes, `session started (${source})`)
     this.emitter.metric('claude.sessions_total', at, 1, { source })
@@ -201,8 +201,8 @@ export class Session {
     const status = crashed ? 'abandoned' : 'interrupted'
     this.models.flush()
     this.endings.flush()
-    // Background agents survive /clear; claude tells the rest of them in the session that it begins.
-    if (this.endReason === 'clear') {
+    // Background agents survive /clear and /resume; claude tells the rest of them in the session that it goes on with.
+    if (this.endReason === 'clear' || this.endReason === 'resume') {
       this.tools.leave(end)
       this.agents.leave(end)
     }

@@ -1034,7 +1034,7 @@ describe('one claude with several sessions', () => {
     expect(told.sum('claude.sessions_total')).toBe(2)
   })
 
-  test('/clear leaves background agents running, which are told on below the next session, and no call twice', () => {
+  test('/clear and /resume leave background agents running, told on below the next session, and no call twice', () => {
     const agent = { agent_id: 'a1', agent_type: 'general-purpose' }
     const story = new Story().start('s1').prompt('p1').pre('t1', { tool_name: 'Agent' })
     story
@@ -1043,8 +1043,8 @@ describe('one claude with several sessions', () => {
       .stop()
     story.message('m1', {}, 'a1').pre('t2', agent)
     story.during('of /clear').end('clear').start('s2', 'clear').during('of /clear')
-    story.result('t2').post('t2', agent).pre('t3', agent).end('clear')
-    story.start('s3', 'clear').prompt('p2').post('t3', agent).message('m2', {}, 'a1')
+    story.result('t2').post('t2', agent).pre('t3', agent).end('resume')
+    story.start('s3', 'resume').prompt('p2').post('t3', agent).message('m2', {}, 'a1')
     const told = story.hook('SubagentStop', agent).stop().end().exit().tell()
 
     expect(told.agents('a1').map(({ attributes, error }) => [attributes['session.id'], error])).toEqual([
