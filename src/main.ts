@@ -14,7 +14,15 @@ const { runCli } = await import('./commands/cli.ts')
 const end = await runCli(process.argv.slice(2))
 if (end.signal !== undefined) {
   // Whoever waits for us shall see what they would have seen of claude: death by the same signal.
-  process.kill(process.pid, end.signal)
-  await Bun.sleep(1000)
+  const { constants } = await import('node:os')
+  const number = constants.signals[end.signal]
+  try {
+    process.kill(process.pid, number)
+    await Bun.sleep(1000)
+  } catch {
+    // A signal that the runtime cannot send.
+  }
+  // The runtime ignores some (SIGPIPE, SIGXFSZ): a shell at least sees the same number.
+  process.exit(128 + number)
 }
 process.exit(end.code ?? 1)
