@@ -1044,7 +1044,7 @@ describe('one claude with several sessions', () => {
     story.message('m1', {}, 'a1').pre('t2', agent)
     story.during('of /clear').end('clear').start('s2', 'clear').during('of /clear')
     story.result('t2').post('t2', agent).pre('t3', agent).end('resume')
-    story.start('s3', 'resume').prompt('p2').post('t3', agent).message('m2', {}, 'a1')
+    story.start('s3', 'resume').prompt('p2').post('t3', agent).post('t2', agent).message('m2', {}, 'a1')
     const told = story.hook('SubagentStop', agent).stop().end().exit().tell()
 
     expect(told.agents('a1').map(({ attributes, error }) => [attributes['session.id'], error])).toEqual([
@@ -1059,6 +1059,8 @@ describe('one claude with several sessions', () => {
     expect(told.tool('t3').attributes).toMatchObject({ 'session.id': 's2', 'tool.status': 'success', background: true })
     expect(told.sum('claude.tool_calls_total')).toBe(3)
     expect(told.sum('claude.tool_calls_errors_total')).toBe(0)
+    expect(told.session('s2').links.map(({ ref }) => ref.spanId)).toEqual([told.session('s1').ref.spanId])
+    expect(told.session('s3').links).toEqual([])
     expect(told.turns('s2')).toEqual([])
     expect(told.turns('s3')).toHaveLength(1)
   })
