@@ -21,9 +21,10 @@ export function startChild(command: readonly string[], env: Record<string, strin
   try {
     const child = Bun.spawn([...command], { env, stdio: ['inherit', 'inherit', 'inherit'] })
     relay.to(child)
-    const ended = child.exited.then((): ChildEnd => {
+    // Of a signal without a name (a real-time one) the runtime tells the number, as a shell does.
+    const ended = child.exited.then((code): ChildEnd => {
       relay.stop()
-      return typeof child.signalCode === 'string' ? { signal: child.signalCode } : { code: child.exitCode ?? 0 }
+      return typeof child.signalCode === 'string' ? { signal: child.signalCode } : { code }
     })
     return { pid: child.pid, ended }
   } catch (error) {

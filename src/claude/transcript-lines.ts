@@ -239,8 +239,10 @@ export class LineParser {
   }
 }
 
-/** A person's prompt, or a finished task's: not what Claude Code writes down of its own commands and summaries. */
-/** What claude only writes down begins no turn, such as that a subagent of a claude that was killed has stopped. */
+/**
+ * A person's prompt, or a finished task's: not what Claude Code writes down of its own commands and summaries, nor what it only writes
+ * down, such as that a subagent of a claude that was killed has stopped.
+ */
 function isPrompt(line: Line, text: string): boolean {
   if (
     line.queueTranscriptOnly === true ||
