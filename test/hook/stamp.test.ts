@@ -41,9 +41,9 @@ async function hook(
   { label = 'PreToolUse', cwd = root } = {},
 ): Promise<Result> {
   const child = Bun.spawn([BINARY, 'hook', label], { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] })
-  child.stdin.write(payload)
-  // A hook that has nowhere to put its record leaves without reading.
-  await Promise.resolve(child.stdin.end()).catch(() => undefined)
+  // A hook that has nowhere to put its record leaves without reading, at whatever moment.
+  await Promise.try(() => child.stdin.write(payload)).catch(() => undefined)
+  await Promise.try(() => child.stdin.end()).catch(() => undefined)
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
