@@ -22,6 +22,8 @@ processors:
   - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor v${VERSION}
 exporters:
   - gomod: go.opentelemetry.io/collector/exporter/debugexporter v${VERSION}
+  - gomod: go.opentelemetry.io/collector/exporter/otlpexporter v${VERSION}
+  - gomod: go.opentelemetry.io/collector/exporter/otlphttpexporter v${VERSION}
   - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v${VERSION}
 `
 

@@ -28,6 +28,15 @@ export interface CollectorOptions {
   readonly certificates?: Certificates
   /** Refuses clients without a certificate of the authority. */
   readonly verifiesClients?: boolean
+  /** Where it sends what it accepts, besides its file. */
+  readonly forwards?: readonly Forward[]
+}
+
+export interface Forward {
+  readonly protocol: Protocol
+  readonly url: string
+  readonly compression: 'none' | 'gzip' | 'zstd'
+  readonly token?: string
 }
 
 /** What the Collector wrote, in the order of arrival. */
@@ -131,24 +140,38 @@ interface ConfigOptions extends CollectorOptions {
   readonly output: string
 }
 
-function renderConfig({ grpc, http, output, certificates, verifiesClients }: ConfigOptions): object {
+function renderConfig({ grpc, http, output, certificates, verifiesClients, forwards = [] }: ConfigOptions): object {
   const tls = certificates && {
     cert_file: certificates.server.certificate,
     key_file: certificates.server.key,
     ...(verifiesClients ? { client_ca_file: certificates.ca } : {}),
   }
   const listen = (port: number) => ({ endpoint: `127.0.0.1:${port}`, include_metadata: true, ...(tls ? { tls } : {}) })
-  const pipeline = { receivers: ['otlp'], processors: ['attributes'], exporters: ['file', 'debug'] }
+  const senders = Object.fromEntries(forwards.map(renderForward))
+  const exporters = ['file', 'debug', ...Object.keys(senders)]
+  const pipeline = { receivers: ['otlp'], processors: ['attributes'], exporters }
   return {
     receivers: { otlp: { protocols: { grpc: listen(grpc), http: listen(http) } } },
     processors: { attributes: { actions: [{ key: 'team', action: 'insert', from_context: 'metadata.x-team' }] } },
-    exporters: { file: { path: output }, debug: {} },
+    exporters: { file: { path: output }, debug: {}, ...senders },
     service: {
       // Its own metrics would take a fixed port.
       telemetry: { metrics: { level: 'none' } },
       pipelines: { traces: pipeline, logs: pipeline, metrics: pipeline },
     },
   }
+}
+
+/** One of the Collector's own exporters, as it comes but that it tries again at once. */
+function renderForward({ protocol, url, compression, token }: Forward, index: number): [string, object] {
+  const common = {
+    compression,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    retry_on_failure: { initial_interval: '50ms', max_interval: '100ms' },
+  }
+  if (protocol === 'grpc') return [`otlp_grpc/${index}`, { ...common, endpoint: url, tls: { insecure: true } }]
+  const encoding = protocol === 'http/json' ? 'json' : 'proto'
+  return [`otlp_http/${index}`, { ...common, endpoint: url, encoding }]
 }
 
 /** The file holds requests as OTLP/JSON, one a line: the tests' own receiver knows how to read those. */
