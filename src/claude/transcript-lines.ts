@@ -137,6 +137,7 @@ export class LineParser {
         output: number(usage.output_tokens),
         cacheRead: number(usage.cache_read_input_tokens),
         cacheCreation: number(usage.cache_creation_input_tokens),
+        cacheCreation1h: number(record(usage.cache_creation).ephemeral_1h_input_tokens),
         thinking: number(record(usage.output_tokens_details).thinking_tokens),
       },
       ...this.optional('stopReason', message.stop_reason),
@@ -279,6 +280,7 @@ export function readCost(line: Line, mask: Keeper['mask']): CostState {
       output: number(data.outputTokens),
       cacheRead: number(data.cacheReadInputTokens),
       cacheCreation: number(data.cacheCreationInputTokens),
+      cacheCreation1h: 0,
       thinking: number(data.thinkingTokens),
     }
     return [mask(model), { usage, usd: number(data.costUSD) }] as const

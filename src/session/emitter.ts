@@ -79,6 +79,7 @@ export function usageAttributes(usage: Usage): AttributeSet {
     'tokens.output': usage.output,
     'tokens.cache_read': usage.cacheRead,
     'tokens.cache_creation': usage.cacheCreation,
+    'tokens.cache_creation_1h': usage.cacheCreation1h > 0 ? usage.cacheCreation1h : undefined,
     'tokens.total': usage.input + usage.output + usage.cacheRead + usage.cacheCreation,
     'gen_ai.usage.input_tokens': usage.input + usage.cacheRead + usage.cacheCreation,
     'gen_ai.usage.output_tokens': usage.output,
@@ -103,6 +104,7 @@ function combine(left: Usage, right: Usage, join: (a: number, b: number) => numb
     output: join(left.output, right.output),
     cacheRead: join(left.cacheRead, right.cacheRead),
     cacheCreation: join(left.cacheCreation, right.cacheCreation),
+    cacheCreation1h: join(left.cacheCreation1h, right.cacheCreation1h),
     thinking: join(left.thinking, right.thinking),
   }
 }

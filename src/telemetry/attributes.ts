@@ -60,7 +60,8 @@ export const attributes = {
   'tokens.output': 'Output tokens.',
   'tokens.cache_read': 'Input tokens read from the cache.',
   'tokens.cache_creation': 'Input tokens written to the cache.',
-  'tokens.total': 'All of them.',
+  'tokens.cache_creation_1h': 'Those of them written for an hour, which cost more than the others; where any were.',
+  'tokens.total': 'All tokens: input, output, read from and written to the cache.',
   // Tokens: the conventions’ meaning, cached input included
   'gen_ai.usage.input_tokens': 'Input tokens, cached ones included.',
   'gen_ai.usage.output_tokens': 'Output tokens.',

@@ -57,6 +57,7 @@ const assistant = (ms: number, id: string, more: Line = {}, message: Line = {}):
       output_tokens: 41,
       cache_read_input_tokens: 3001,
       cache_creation_input_tokens: 201,
+      cache_creation: { ephemeral_5m_input_tokens: 150, ephemeral_1h_input_tokens: 51 },
       output_tokens_details: { thinking_tokens: 7 },
       speed: 'standard',
     },
@@ -105,7 +106,7 @@ describe('a message', () => {
       requestId: 'req_m1',
       model: 'opus-5',
       requestedModel: 'opus',
-      usage: { input: 101, output: 41, cacheRead: 3001, cacheCreation: 201, thinking: 7 },
+      usage: { input: 101, output: 41, cacheRead: 3001, cacheCreation: 201, cacheCreation1h: 51, thinking: 7 },
       stopReason: 'tool_use',
       startUnixMicro: start + 1000,
       text: { text: 'I am m1', bytes: 7, truncated: false },
@@ -156,6 +157,7 @@ describe('a message', () => {
       output: 0,
       cacheRead: 0,
       cacheCreation: 0,
+      cacheCreation1h: 0,
       thinking: 0,
     })
   })
@@ -330,7 +332,7 @@ describe('a fork', () => {
     expect(readCostAt(path, start - 500_000, keeperOf(100))?.totalUsd).toBe(1)
     expect(readCostAt(path, start + 900_000, keeperOf(100))?.totalUsd).toBe(7)
     expect(readCostAt(path, start, keeperOf(100))?.models['opus-5']).toEqual({
-      usage: { input: 1, output: 2, cacheRead: 3, cacheCreation: 4, thinking: 5 },
+      usage: { input: 1, output: 2, cacheRead: 3, cacheCreation: 4, cacheCreation1h: 0, thinking: 5 },
       usd: 2,
     })
   })

@@ -138,7 +138,7 @@ describe('a Stop that comes before the lines of the answer', () => {
       type: 'message',
       messageId: 'm1',
       model: 'opus',
-      usage: { input: 10, output: 2, cacheRead: 0, cacheCreation: 0, thinking: 0 },
+      usage: { input: 10, output: 2, cacheRead: 0, cacheCreation: 0, cacheCreation1h: 0, thinking: 0 },
       startUnixMicro: story.at - 5000,
       ...answered,
     })
