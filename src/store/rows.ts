@@ -1,0 +1,324 @@
+/** Between OTLP as plain data and rows of the SQLite store. Pure; the order of attributes is that of their arrival. */
+import type {
+  OtlpAttributes,
+  OtlpLogRecord,
+  OtlpPoint,
+  OtlpSource,
+  OtlpSpan,
+  OtlpTemporality,
+  OtlpValue,
+} from '../telemetry/otlp.ts'
+import { type SessionFacts, sessionIdOf } from './session-facts.ts'
+
+export interface SpanRow {
+  readonly trace_id: string
+  readonly span_id: string
+  readonly parent_span_id: string | null
+  readonly session_id: string | null
+  readonly name: string
+  readonly kind: number
+  readonly start_time: number
+  readonly end_time: number
+  readonly status_code: number
+  readonly status_message: string | null
+  readonly flags: number
+  readonly trace_state: string | null
+  readonly attributes: string
+  readonly events: string
+  readonly links: string
+  readonly source: number
+}
+
+export interface LogRow {
+  readonly hash: bigint
+  readonly time: number
+  readonly observed_time: number
+  readonly severity_number: number
+  readonly severity_text: string | null
+  readonly event_name: string | null
+  readonly session_id: string | null
+  readonly trace_id: string | null
+  readonly span_id: string | null
+  readonly body: string | null
+  readonly attributes: string
+  readonly source: number
+}
+
+export interface SeriesRow {
+  readonly hash: bigint
+  readonly name: string
+  readonly unit: string
+  readonly description: string
+  readonly type: string
+  readonly temporality: string
+  readonly is_monotonic: number
+  readonly session_id: string | null
+  readonly attributes: string
+  readonly source: number
+}
+
+export interface PointRow {
+  readonly start_time: number
+  readonly time: number
+  readonly value: number | null
+  readonly count: number | null
+  readonly detail: string | null
+}
+
+export interface SourceRow {
+  readonly hash: bigint
+  readonly service: string
+  readonly resource: string
+  readonly scope_name: string
+  readonly scope_version: string
+  readonly scope_attributes: string
+}
+
+export function sourceRow({ resource, scopeName, scopeVersion, scopeAttributes }: OtlpSource): SourceRow {
+  return {
+    hash: hashOf([sorted(resource), scopeName, scopeVersion, sorted(scopeAttributes)]),
+    service: String(resource['service.name'] ?? ''),
+    resource: JSON.stringify(resource),
+    scope_name: scopeName,
+    scope_version: scopeVersion,
+    scope_attributes: JSON.stringify(scopeAttributes),
+  }
+}
+
+export function readSource(row: Omit<SourceRow, 'hash' | 'service'>): OtlpSource {
+  return {
+    resource: JSON.parse(row.resource),
+    scopeName: row.scope_name,
+    scopeVersion: row.scope_version,
+    scopeAttributes: JSON.parse(row.scope_attributes),
+  }
+}
+
+export interface SessionRow {
+  readonly id: string
+  readonly first_time: number
+  readonly last_time: number
+  readonly conversation_id: string | null
+  readonly trace_id: string | null
+  readonly source: string | null
+  readonly cwd: string | null
+  readonly repository: string | null
+  readonly branch: string | null
+  readonly user: string | null
+  readonly model: string | null
+  readonly version: string | null
+  readonly title: string | null
+  readonly end_time: number | null
+  readonly end_reason: string | null
+}
+
+export function sessionRow(facts: SessionFacts): SessionRow {
+  return {
+    id: facts.id,
+    first_time: facts.firstTime,
+    last_time: facts.lastTime,
+    conversation_id: facts.conversationId ?? null,
+    trace_id: facts.traceId ?? null,
+    source: facts.source ?? null,
+    cwd: facts.cwd ?? null,
+    repository: facts.repository ?? null,
+    branch: facts.branch ?? null,
+    user: facts.user ?? null,
+    model: facts.model ?? null,
+    version: facts.version ?? null,
+    title: facts.title ?? null,
+    end_time: facts.endTime ?? null,
+    end_reason: facts.endReason ?? null,
+  }
+}
+
+export function readSession(row: SessionRow): SessionFacts {
+  const facts = {
+    id: row.id,
+    firstTime: row.first_time,
+    lastTime: row.last_time,
+    conversationId: row.conversation_id,
+    traceId: row.trace_id,
+    source: row.source,
+    cwd: row.cwd,
+    repository: row.repository,
+    branch: row.branch,
+    user: row.user,
+    model: row.model,
+    version: row.version,
+    title: row.title,
+    endTime: row.end_time,
+    endReason: row.end_reason,
+  }
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== null)) as unknown as SessionFacts
+}
+
+export function spanRow(span: OtlpSpan, source: number): SpanRow {
+  return {
+    trace_id: span.traceId,
+    span_id: span.spanId,
+    parent_span_id: span.parentSpanId ?? null,
+    session_id: sessionOf(span.attributes),
+    name: span.name,
+    kind: span.kind,
+    start_time: span.startUnixMicro,
+    end_time: span.endUnixMicro,
+    status_code: span.statusCode,
+    status_message: span.statusMessage ?? null,
+    flags: span.flags,
+    trace_state: span.traceState ?? null,
+    attributes: JSON.stringify(span.attributes),
+    events: JSON.stringify(span.events),
+    links: JSON.stringify(span.links),
+    source,
+  }
+}
+
+export function readSpan(row: SpanRow, source: OtlpSource): OtlpSpan {
+  return {
+    source,
+    traceId: row.trace_id,
+    spanId: row.span_id,
+    ...(row.parent_span_id === null ? {} : { parentSpanId: row.parent_span_id }),
+    ...(row.trace_state === null ? {} : { traceState: row.trace_state }),
+    flags: row.flags,
+    name: row.name,
+    kind: row.kind,
+    startUnixMicro: row.start_time,
+    endUnixMicro: row.end_time,
+    attributes: JSON.parse(row.attributes),
+    events: JSON.parse(row.events),
+    links: JSON.parse(row.links),
+    statusCode: row.status_code,
+    ...(row.status_message === null ? {} : { statusMessage: row.status_message }),
+  }
+}
+
+export function logRow(log: OtlpLogRecord, source: number): LogRow {
+  const { timeUnixMicro, observedUnixMicro, attributes, traceId, spanId, body, eventName } = log
+  const uid = attributes['log.record.uid']
+  const identity = uid ?? [timeUnixMicro, observedUnixMicro, eventName, body, attributes, traceId, spanId]
+  return {
+    hash: hashOf([identity, source]),
+    time: timeUnixMicro === 0 ? observedUnixMicro : timeUnixMicro,
+    observed_time: observedUnixMicro,
+    severity_number: log.severityNumber,
+    severity_text: log.severityText ?? null,
+    event_name: eventName ?? null,
+    session_id: sessionOf(attributes),
+    trace_id: traceId ?? null,
+    span_id: spanId ?? null,
+    body: body === undefined ? null : JSON.stringify(body),
+    attributes: JSON.stringify(attributes),
+    source,
+  }
+}
+
+export function readLog(row: LogRow, source: OtlpSource): OtlpLogRecord {
+  return {
+    source,
+    timeUnixMicro: row.time,
+    observedUnixMicro: row.observed_time,
+    severityNumber: row.severity_number,
+    ...(row.severity_text === null ? {} : { severityText: row.severity_text }),
+    ...(row.event_name === null ? {} : { eventName: row.event_name }),
+    ...(row.body === null ? {} : { body: JSON.parse(row.body) as OtlpValue }),
+    attributes: JSON.parse(row.attributes),
+    ...(row.trace_id === null ? {} : { traceId: row.trace_id }),
+    ...(row.span_id === null ? {} : { spanId: row.span_id }),
+  }
+}
+
+/** Its identity is what the metric is called, what kind it is, and its attributes in whatever order. */
+export function seriesRow(point: OtlpPoint, source: number): SeriesRow {
+  const { name, unit, description, type, attributes } = point
+  const temporality = 'temporality' in point ? point.temporality : ''
+  const isMonotonic = type === 'sum' && point.isMonotonic ? 1 : 0
+  return {
+    hash: hashOf([source, name, unit, type, temporality, isMonotonic, sorted(attributes)]),
+    name,
+    unit,
+    description,
+    type,
+    temporality,
+    is_monotonic: isMonotonic,
+    session_id: sessionOf(attributes),
+    attributes: JSON.stringify(attributes),
+    source,
+  }
+}
+
+export function pointRow(point: OtlpPoint): PointRow {
+  const { startUnixMicro, timeUnixMicro, isAbsent, exemplars } = point
+  const { value, count, ...more } = numbersOf(point)
+  const detail = { ...more, ...(isAbsent ? { isAbsent } : {}), ...(exemplars.length === 0 ? {} : { exemplars }) }
+  return {
+    start_time: startUnixMicro,
+    time: timeUnixMicro,
+    value: value ?? null,
+    count: count ?? null,
+    detail: Object.keys(detail).length === 0 ? null : JSON.stringify(detail),
+  }
+}
+
+interface Numbers {
+  readonly value?: number | undefined
+  readonly count?: number | undefined
+  readonly [more: string]: unknown
+}
+
+function numbersOf(point: OtlpPoint): Numbers {
+  switch (point.type) {
+    case 'gauge':
+    case 'sum':
+      return { value: point.value }
+    case 'histogram': {
+      const { count, sum, min, max, bounds, bucketCounts } = point
+      return { value: sum, count, min, max, bounds, bucketCounts }
+    }
+    case 'exponential_histogram': {
+      const { count, sum, min, max, scale, zeroCount, zeroThreshold, positive, negative } = point
+      return { value: sum, count, min, max, scale, zeroCount, zeroThreshold, positive, negative }
+    }
+    case 'summary':
+      return { value: point.sum, count: point.count, quantiles: point.quantiles }
+  }
+}
+
+export function readPoint(series: SeriesRow, row: PointRow, source: OtlpSource): OtlpPoint {
+  const detail = row.detail === null ? {} : JSON.parse(row.detail)
+  const isNumber = series.type === 'gauge' || series.type === 'sum'
+  const point = {
+    source,
+    type: series.type,
+    name: series.name,
+    unit: series.unit,
+    description: series.description,
+    attributes: JSON.parse(series.attributes),
+    startUnixMicro: row.start_time,
+    timeUnixMicro: row.time,
+    isAbsent: false,
+    exemplars: [],
+    ...(series.temporality === '' ? {} : { temporality: series.temporality as OtlpTemporality }),
+    ...(series.type === 'sum' ? { isMonotonic: series.is_monotonic === 1 } : {}),
+    // SQLite has no NaN, and keeps nothing in its place.
+    ...(isNumber ? { value: row.value ?? Number.NaN } : row.value === null ? {} : { sum: row.value }),
+    ...(row.count === null ? {} : { count: row.count }),
+    ...detail,
+  }
+  // Written by pointRow and seriesRow from a point of this type.
+  return point as OtlpPoint
+}
+
+function sessionOf(attributes: OtlpAttributes): string | null {
+  return sessionIdOf(attributes) ?? null
+}
+
+/** 64 bits, as SQLite's integers are. */
+function hashOf(identity: readonly unknown[]): bigint {
+  return BigInt.asIntN(64, BigInt(Bun.hash(JSON.stringify(identity))))
+}
+
+function sorted(attributes: OtlpAttributes): readonly (readonly [string, OtlpValue])[] {
+  return Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))
+}

@@ -1,0 +1,155 @@
+/**
+ * The tables of the SQLite store, as steps from one version to the next. A step that was released never changes; a new one is
+ * added. Times are whole microseconds since the Unix epoch, attributes JSON, ids lower-case hex.
+ */
+
+/** `user_version` of a file is how many of these it has had. */
+export const migrations: readonly string[] = [
+  `
+  -- Resource and scope, once for all that they said.
+  CREATE TABLE source (
+    id INTEGER PRIMARY KEY,
+    hash INTEGER NOT NULL UNIQUE,
+    service TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    scope_name TEXT NOT NULL,
+    scope_version TEXT NOT NULL,
+    scope_attributes TEXT NOT NULL
+  );
+
+  CREATE TABLE span (
+    trace_id TEXT NOT NULL,
+    span_id TEXT NOT NULL,
+    parent_span_id TEXT,
+    session_id TEXT,
+    name TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    end_time INTEGER NOT NULL,
+    status_code INTEGER NOT NULL,
+    status_message TEXT,
+    flags INTEGER NOT NULL,
+    trace_state TEXT,
+    attributes TEXT NOT NULL,
+    events TEXT NOT NULL,
+    links TEXT NOT NULL,
+    source INTEGER NOT NULL,
+    PRIMARY KEY (trace_id, span_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX span_by_session ON span (session_id, start_time) WHERE session_id IS NOT NULL;
+  CREATE INDEX span_by_end ON span (end_time);
+
+  CREATE TABLE log_record (
+    id INTEGER PRIMARY KEY,
+    -- Of its words, or of its own id: one that is sent again is the same.
+    hash INTEGER NOT NULL UNIQUE,
+    time INTEGER NOT NULL,
+    observed_time INTEGER NOT NULL,
+    severity_number INTEGER NOT NULL,
+    severity_text TEXT,
+    event_name TEXT,
+    session_id TEXT,
+    trace_id TEXT,
+    span_id TEXT,
+    body TEXT,
+    attributes TEXT NOT NULL,
+    source INTEGER NOT NULL
+  );
+  CREATE INDEX log_by_time ON log_record (time);
+  CREATE INDEX log_by_session ON log_record (session_id, time) WHERE session_id IS NOT NULL;
+  CREATE INDEX log_by_trace ON log_record (trace_id, time) WHERE trace_id IS NOT NULL;
+
+  CREATE TABLE series (
+    id INTEGER PRIMARY KEY,
+    hash INTEGER NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    description TEXT NOT NULL,
+    type TEXT NOT NULL,
+    temporality TEXT NOT NULL,
+    is_monotonic INTEGER NOT NULL,
+    session_id TEXT,
+    attributes TEXT NOT NULL,
+    source INTEGER NOT NULL
+  );
+  CREATE INDEX series_by_name ON series (name);
+
+  CREATE TABLE point (
+    series INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    -- Of gauges and sums; the sum of histograms and summaries.
+    value REAL,
+    count INTEGER,
+    -- Everything else of it: buckets, bounds, quantiles, exemplars.
+    detail TEXT,
+    PRIMARY KEY (series, start_time, time)
+  ) WITHOUT ROWID;
+  CREATE INDEX point_by_time ON point (time);
+
+  CREATE TABLE session (
+    id TEXT PRIMARY KEY,
+    first_time INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    conversation_id TEXT,
+    trace_id TEXT,
+    source TEXT,
+    cwd TEXT,
+    repository TEXT,
+    branch TEXT,
+    user TEXT,
+    model TEXT,
+    version TEXT,
+    title TEXT,
+    end_time INTEGER,
+    end_reason TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX session_by_last ON session (last_time);
+
+  -- What the usage tracker remembers: see usage/record.ts.
+  CREATE TABLE usage_stream (
+    key TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    value REAL NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX usage_stream_by_time ON usage_stream (time);
+
+  CREATE TABLE usage_session (
+    session_id TEXT PRIMARY KEY,
+    -- The one that is believed; the records of the others are the cross-check.
+    source TEXT,
+    repository TEXT,
+    last_time INTEGER NOT NULL,
+    usage TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  -- Transcript files whose usage is known, as they were then.
+  CREATE TABLE transcript_file (
+    path TEXT PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    changed_ms INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE usage_record (
+    id TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    orchestration_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    input INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL,
+    cache_creation INTEGER NOT NULL,
+    cost_usd REAL,
+    cost_source TEXT,
+    query_source TEXT,
+    agent_id TEXT,
+    prompt_id TEXT,
+    repository TEXT,
+    detail TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX usage_record_by_time ON usage_record (time);
+  CREATE INDEX usage_record_by_session ON usage_record (session_id, time);
+  `,
+]

@@ -1,0 +1,188 @@
+/**
+ * The store in one SQLite file, with its write-ahead log beside it. One process writes. Requests that come together are committed
+ * together; each is answered when its commit is in the log, which survives our death, though not a power cut (synchronous=NORMAL).
+ */
+import { SQLiteError } from 'bun:sqlite'
+import { existsSync, renameSync, statSync } from 'node:fs'
+import { describeError, Failure } from '../base/errors.ts'
+import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
+import type { TranscriptFile } from '../usage/history.ts'
+import type { SessionUsage, UsageRecord } from '../usage/record.ts'
+import { readLog, readPoint, readSession, readSpan, type SpanRow } from './rows.ts'
+import type { SessionFacts } from './session-facts.ts'
+import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
+import type { Period, Retention, Store, StoreCounts, StoreOptions, UsageGroup, UsageSum } from './store.ts'
+
+/** Nobody sends the same again after so long. */
+const rememberedMs = 30 * 86_400_000
+
+/**
+ * Opens or makes the file, for its owner alone. One that is damaged is set aside as `<path>.damaged-<time>`, and `notice` hears of
+ * it. Throws a Failure for what cannot be read or written, and for a file that a later version has written.
+ */
+export function openSqliteStore(path: string, options: StoreOptions = {}): Store {
+  return new SqliteStore(path, options)
+}
+
+interface Waiting {
+  readonly batch: OtlpBatch
+  readonly resolve: () => void
+  readonly reject: (reason: Failure) => void
+}
+
+class SqliteStore implements Store {
+  readonly url: string
+  private file: SqliteFile
+  private waiting: Waiting[] = []
+
+  constructor(
+    private readonly path: string,
+    private readonly options: StoreOptions,
+  ) {
+    this.url = `sqlite://${path}`
+    this.file = this.openWhole()
+  }
+
+  append(batch: OtlpBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.waiting.length === 0) setImmediate(() => this.commit())
+      this.waiting.push({ batch, resolve, reject })
+    })
+  }
+
+  trace(traceId: string): readonly OtlpSpan[] {
+    return this.spans(this.file.statements.trace.all(traceId))
+  }
+
+  sessionSpans(sessionId: string): readonly OtlpSpan[] {
+    return this.spans(this.file.statements.sessionSpans.all(sessionId))
+  }
+
+  sessionLogs(sessionId: string): readonly OtlpLogRecord[] {
+    const { statements, sources } = this.file
+    return statements.sessionLogs.all(sessionId).map((row) => readLog(row, sources.read(row.source)))
+  }
+
+  sessions({ sinceUnixMicro, untilUnixMicro }: Period, limit: number): readonly SessionFacts[] {
+    return this.file.statements.sessions.all(sinceUnixMicro, untilUnixMicro, limit).map(readSession)
+  }
+
+  session(id: string): SessionFacts | undefined {
+    const row = this.file.statements.session.get(id)
+    return row === null ? undefined : readSession(row)
+  }
+
+  appendHistory(requests: readonly UsageRecord[], file?: TranscriptFile): number {
+    this.commit()
+    return this.file.writeHistory(requests, file)
+  }
+
+  knowsFile(file: TranscriptFile): boolean {
+    return this.file.usage.knowsFile(file)
+  }
+
+  usage(by: readonly UsageGroup[], period: Period): readonly UsageSum[] {
+    return this.file.usage.sums(by, period)
+  }
+
+  sessionUsage(sessionId: string): SessionUsage | undefined {
+    return this.file.usage.session(sessionId)
+  }
+
+  points(name: string, { sinceUnixMicro, untilUnixMicro }: Period): readonly OtlpPoint[] {
+    const { statements, sources } = this.file
+    const rows = statements.points.all(name, sinceUnixMicro, untilUnixMicro)
+    return rows.map((row) => readPoint(row, row, sources.read(row.source)))
+  }
+
+  counts(): StoreCounts {
+    const count = (table: string): number =>
+      this.file.database.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()?.n ?? 0
+    const bytes = [this.path, `${this.path}-wal`, `${this.path}-shm`].map(
+      (file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0,
+    )
+    return {
+      spans: count('span'),
+      logs: count('log_record'),
+      points: count('point'),
+      bytes: bytes.reduce((sum, size) => sum + size, 0),
+    }
+  }
+
+  retain({ maxAgeMs, maxBytes }: Retention): number {
+    const before = (Date.now() - maxAgeMs) * 1000
+    let rows = this.file.sweep(before)
+    for (
+      let cut = this.file.oldest();
+      this.file.usedBytes() > maxBytes && cut !== undefined;
+      cut = this.file.oldest()
+    ) {
+      // The oldest twentieth of the time that there is, at least the oldest row.
+      rows += this.file.sweep(cut + Math.max(1, (Date.now() * 1000 - cut) / 20))
+    }
+    this.file.usage.forget((Date.now() - rememberedMs) * 1000)
+    if (rows > 0) this.file.database.run('PRAGMA incremental_vacuum')
+    return rows
+  }
+
+  close(): void {
+    this.commit()
+    this.file.close()
+  }
+
+  private spans(rows: readonly SpanRow[]): readonly OtlpSpan[] {
+    return rows.map((row) => readSpan(row, this.file.sources.read(row.source)))
+  }
+
+  private commit(): void {
+    const waiting = this.waiting
+    this.waiting = []
+    if (waiting.length === 0) return
+    if (this.keep(waiting) === undefined) return
+    // One that cannot be kept takes none of the others with it.
+    for (const each of waiting) {
+      const failure = this.keep([each])
+      if (failure !== undefined) each.reject(failure)
+    }
+  }
+
+  private keep(waiting: readonly Waiting[]): Failure | undefined {
+    try {
+      this.file.write(waiting.map(({ batch }) => batch))
+      for (const { resolve } of waiting) resolve()
+      return undefined
+    } catch (error) {
+      if (isDamaged(error)) this.file = this.startAnew(error)
+      return new Failure(
+        'io',
+        `${this.path}: ${describeError(error)}`,
+        'is there room on the disk, and may we write there?',
+      )
+    }
+  }
+
+  private openWhole(): SqliteFile {
+    try {
+      return openSqliteFile(this.path, this.options.prices)
+    } catch (error) {
+      if (isDamaged(error)) return this.startAnew(error)
+      if (error instanceof Failure) throw error
+      throw new Failure('io', `${this.path}: ${describeError(error)}`, 'name another file with --store')
+    }
+  }
+
+  /** What can still be read of it is there for whoever wants to try. */
+  private startAnew(error: unknown): SqliteFile {
+    this.file?.close()
+    const aside = `${this.path}.damaged-${Date.now()}`
+    for (const end of ['', '-wal', '-shm']) {
+      if (existsSync(`${this.path}${end}`)) renameSync(`${this.path}${end}`, `${aside}${end}`)
+    }
+    this.options.notice?.(`${this.path} is damaged (${describeError(error)}): set aside as ${aside}, a new one begun`)
+    return openSqliteFile(this.path, this.options.prices)
+  }
+}
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof SQLiteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code ?? '')
+}

@@ -1,0 +1,104 @@
+/**
+ * What the hub remembers: one interface, a table of what can stand behind it by the scheme of its URL. Whoever opens a store
+ * closes it. Reads see everything that was written before them.
+ */
+import { Failure } from '../base/errors.ts'
+import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
+import type { TranscriptFile } from '../usage/history.ts'
+import type { Prices } from '../usage/pricing.ts'
+import type { SessionUsage, TokenCounts, UsageRecord } from '../usage/record.ts'
+import type { SessionFacts } from './session-facts.ts'
+
+/** A span of the time line; both ends in microseconds since the Unix epoch, the end not included. */
+export interface Period {
+  readonly sinceUnixMicro: number
+  readonly untilUnixMicro: number
+}
+
+export interface Store {
+  /** As it was opened, without secrets. */
+  readonly url: string
+  /**
+   * Takes what a request brought. Resolved when it is in the write-ahead log and would survive our death. What was sent before is
+   * known by its ids, and taken once. Rejects with a Failure ('io') when it cannot be kept.
+   */
+  append(batch: OtlpBatch): Promise<void>
+  /** All spans of a trace, by start. */
+  trace(traceId: string): readonly OtlpSpan[]
+  /** All spans of a session, over all its traces, by start. */
+  sessionSpans(sessionId: string): readonly OtlpSpan[]
+  /** Log records of a session, by time. */
+  sessionLogs(sessionId: string): readonly OtlpLogRecord[]
+  /** Sessions that were heard of in the period, the last heard of first. */
+  sessions(period: Period, limit: number): readonly SessionFacts[]
+  session(id: string): SessionFacts | undefined
+  /** The answers that a transcript tells of; says how many were new. Those that are known count once. */
+  appendHistory(requests: readonly UsageRecord[], file?: TranscriptFile): number
+  /** Whether the file was taken as it is now. */
+  knowsFile(file: TranscriptFile): boolean
+  /** Sums of usage by what is asked, in its order; of each session only the source that is believed. */
+  usage(by: readonly UsageGroup[], period: Period): readonly UsageSum[]
+  /** What each source says of a session. */
+  sessionUsage(sessionId: string): SessionUsage | undefined
+  /** Points of an instrument, by time. */
+  points(name: string, period: Period): readonly OtlpPoint[]
+  counts(): StoreCounts
+  /** Forgets what ended before, and the oldest beyond the size; says how many rows went. */
+  retain(limits: Retention): number
+  close(): void
+}
+
+export type UsageGroup = 'day' | 'week' | 'session' | 'model' | 'project'
+
+/** The groups asked for (`day` and `week` as `YYYY-MM-DD`, a week by its Monday) with what was used. */
+export interface UsageSum extends TokenCounts, Readonly<Partial<Record<UsageGroup, string>>> {
+  /** What is known of it; null where nothing is. */
+  readonly costUsd: number | null
+  readonly sessions: number
+  readonly lastUnixMicro: number
+}
+
+export interface StoreCounts {
+  readonly spans: number
+  readonly logs: number
+  readonly points: number
+  /** Of all its files on disk. */
+  readonly bytes: number
+}
+
+export interface Retention {
+  readonly maxAgeMs: number
+  readonly maxBytes: number
+}
+
+export interface StoreOptions {
+  /** For what Claude Code states no cost of. */
+  readonly prices?: Prices
+  /** Told what a person should know: a damaged file was set aside. */
+  readonly notice?: (message: string) => void
+}
+
+interface StoreKind {
+  /** How such a URL looks, for people. */
+  readonly example: string
+  open(url: URL, options: StoreOptions): Promise<Store>
+}
+
+export const stores: Readonly<Record<string, StoreKind>> = {
+  'sqlite:': {
+    example: 'sqlite:///home/me/hub.db',
+    open: async (url, options) =>
+      (await import('./sqlite.ts')).openSqliteStore(decodeURIComponent(url.pathname), options),
+  },
+}
+
+/** A plain absolute path is a SQLite file. Rejects with a Failure that names what would be right. */
+export async function openStore(where: string, options: StoreOptions = {}): Promise<Store> {
+  const url = URL.parse(where.startsWith('/') ? `sqlite://${encodeURI(where)}` : where)
+  const kind = url === null ? undefined : stores[url.protocol]
+  if (url === null || kind === undefined) {
+    const examples = Object.values(stores).map(({ example }) => example)
+    throw new Failure('config', `the store is "${where}"`, `use a path, or one of: ${examples.join(', ')}`)
+  }
+  return kind.open(url, options)
+}

@@ -1,0 +1,104 @@
+/** Recorded cases through the store: what was served is what it sums up, over restarts and repetitions. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore, type Store, type UsageSum } from '../../src/store/store.ts'
+import type { TokenCounts, UsageRecord } from '../../src/usage/record.ts'
+import { readBatches, recordedCases, servedTokens } from '../usage/recorded.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'claude-otel-usage-'))
+afterAll(() => rmSync(root, { recursive: true }))
+
+const always = { sinceUnixMicro: 0, untilUnixMicro: Number.MAX_SAFE_INTEGER }
+let files = 0
+const fresh = (): string => join(root, `${files++}.db`)
+
+function tokens({ inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens }: UsageSum): TokenCounts {
+  return { inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens }
+}
+
+const byModel = (store: Store) =>
+  Object.fromEntries(store.usage(['model'], always).map((sum) => [sum.model, tokens(sum)]))
+
+describe.each([...recordedCases])('the recorded case %s', (name) => {
+  test('sums up to what was served, though the store was closed after each request', async () => {
+    const path = fresh()
+    for (const batch of readBatches(name)) {
+      const store = await openStore(path)
+      await store.append(batch)
+      store.close()
+    }
+    const store = await openStore(path)
+    expect(byModel(store)).toEqual(servedTokens(name, 'with cut'))
+    store.close()
+  })
+
+  test('counts nothing twice when everything comes again', async () => {
+    const store = await openStore(fresh())
+    for (let time = 0; time < 2; time++) await Promise.all(readBatches(name).map((batch) => store.append(batch)))
+    expect(byModel(store)).toEqual(servedTokens(name, 'with cut'))
+    const [total] = store.usage([], always)
+    const bySession = store.usage(['session'], always)
+    expect(bySession.reduce((sum, { outputTokens }) => sum + outputTokens, 0)).toBe(total?.outputTokens ?? -1)
+    expect(total?.sessions).toBe(bySession.length)
+    expect(total?.costUsd).toBeGreaterThan(0)
+    for (const { session } of bySession) expect(store.sessionUsage(session ?? '')?.bySource.metrics).toBeDefined()
+    store.close()
+  })
+})
+
+const request: UsageRecord = {
+  id: 'transcript:msg_1',
+  source: 'transcript',
+  timeUnixMicro: Date.UTC(2026, 10, 18, 12) * 1000,
+  sessionId: 's1',
+  orchestrationId: 's1',
+  repository: 'org/proj',
+  model: 'claude-opus-5-5',
+  inputTokens: 10,
+  outputTokens: 20,
+  cacheReadTokens: 30,
+  cacheCreationTokens: 40,
+  costUsd: null,
+}
+
+describe('usage', () => {
+  test('of requests from elsewhere counts once, has a price, and is grouped as asked', async () => {
+    const store = await openStore(fresh())
+    const later = { ...request, id: 'transcript:msg_2', timeUnixMicro: request.timeUnixMicro + 86_400_000_000 }
+    expect(store.appendHistory([request, later, request])).toBe(2)
+    expect(store.appendHistory([request])).toBe(0)
+    const rows = store.usage(['week', 'day', 'project', 'session', 'model'], always)
+    expect(rows.map(({ week, day, project, session, model }) => [week, day, project, session, model])).toEqual([
+      ['2026-11-16', '2026-11-18', 'org/proj', 's1', 'claude-opus-5-5'],
+      ['2026-11-16', '2026-11-19', 'org/proj', 's1', 'claude-opus-5-5'],
+    ])
+    expect(rows[0]?.costUsd).toBeGreaterThan(0)
+    expect(rows[0]).toMatchObject({ inputTokens: 10, outputTokens: 20, cacheReadTokens: 30, cacheCreationTokens: 40 })
+    const [day] = store.usage([], { sinceUnixMicro: request.timeUnixMicro, untilUnixMicro: later.timeUnixMicro })
+    expect(day?.outputTokens).toBe(20)
+    store.close()
+  })
+
+  test('of a model that nobody knows a price of has none, which is not nothing', async () => {
+    const store = await openStore(fresh())
+    store.appendHistory([{ ...request, model: 'unheard-of' }])
+    expect(store.usage(['model'], always)[0]?.costUsd).toBeNull()
+    store.close()
+  })
+
+  test('of nothing is no row', async () => {
+    const store = await openStore(fresh())
+    expect([store.usage([], always), store.usage(['day'], always)]).toEqual([[], []])
+    store.close()
+  })
+
+  test('stays when spans are forgotten', async () => {
+    const store = await openStore(fresh())
+    store.appendHistory([request])
+    store.retain({ maxAgeMs: 0, maxBytes: 1_000_000_000 })
+    expect(store.usage([], always)).toHaveLength(1)
+    store.close()
+  })
+})
