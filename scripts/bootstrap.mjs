@@ -26,6 +26,7 @@ const TASKS = {
   'test:faults': [['scripts/test.ts', 'faults']],
   'test:privacy': [['scripts/test.ts', 'privacy']],
   'test:health': [['scripts/test.ts', 'health']],
+  'test:hub': [['scripts/test.ts', 'hub']],
   'test:collector': [['scripts/test.ts', 'collector']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }

@@ -29,13 +29,14 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(sessions|faults|collector|privacy|health)\//,
+    except: /^test\/(sessions|faults|collector|privacy|health|hub)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
   sessions: { files: 'test/sessions/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   faults: { files: 'test/faults/**/*.test.ts', needsBinary: true, timeoutMs: 240_000 },
   privacy: { files: 'test/privacy/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
+  hub: { files: 'test/hub/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   health: { files: 'test/health/**/*.test.ts', needsBinary: true, timeoutMs: 60_000 },
   collector: {
     files: 'test/collector/**/*.test.ts',

@@ -19,6 +19,8 @@ export interface StatePaths {
   readonly signals: string
   /** One line per closing of a run: what was delivered, how hooks did. */
   readonly reports: string
+  /** What the hub keeps. */
+  readonly hub: string
 }
 
 /** Undefined where no home is known; then nothing can be kept and telemetry is off. */
@@ -34,6 +36,7 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     dropped: join(root, 'dropped.jsonl'),
     signals: join(root, 'signals.jsonl'),
     reports: join(root, 'reports.jsonl'),
+    hub: join(root, 'hub.db'),
   }
 }
 

@@ -10,6 +10,10 @@ interface Entry {
 }
 
 export const commands: Readonly<Record<CommandName, Entry>> = {
+  backfill: {
+    description: 'take usage from the transcripts that Claude Code has kept',
+    load: async () => (await import('./backfill.ts')).default,
+  },
   drain: {
     description: 'send what earlier runs could not',
     load: async () => (await import('./drain.ts')).default,
@@ -24,8 +28,20 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     isInternal: true,
     load: async () => (await import('./pump.ts')).default,
   },
+  serve: {
+    description: 'receive OTLP, keep it, count what Claude Code uses',
+    load: async () => (await import('./serve.ts')).default,
+  },
   status: {
     description: 'show what was sent, what waits and what was dropped',
     load: async () => (await import('./status.ts')).default,
+  },
+  statusline: {
+    description: 'print context, cost and burn for Claude Code’s status line',
+    load: async () => (await import('./statusline.ts')).default,
+  },
+  usage: {
+    description: 'tell what was used and what it cost',
+    load: async () => (await import('./usage.ts')).default,
   },
 }

@@ -94,6 +94,20 @@ export interface Config extends SdkSettings {
   /** What may lie on disk of runs that are not delivered, and for how long. */
   readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
   readonly signals: Readonly<Record<SignalType, SignalConfig>>
+  readonly hub: HubConfig
+}
+
+/** Where the hub listens and what it keeps. */
+export interface HubConfig {
+  readonly host: string
+  /** 0: a free one. */
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly port: number
+  /** A path or URL; empty where no home is known. */
+  readonly store: string
+  readonly token?: string
+  readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
 }
 
 export interface Resolution {
@@ -155,9 +169,23 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
     propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),
     storage: { maxBytes: values.get('storage.size'), maxAgeMs: values.get('storage.age') },
     signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
+    hub: hub(values, sources.env),
     sampler: sampler(values),
     limits: limits(values),
     metrics: { temporality: values.get('metrics.temporality'), histogram: values.get('metrics.histogram') },
+  }
+}
+
+function hub(values: Values, env: Environment): HubConfig {
+  const token = values.of('hub.token').value
+  return {
+    host: values.get('hub.host'),
+    grpcPort: values.get('hub.grpcPort'),
+    httpPort: values.get('hub.httpPort'),
+    port: values.get('hub.port'),
+    store: values.of('hub.store').value ?? resolveStatePaths(env)?.hub ?? '',
+    ...(token === undefined ? {} : { token }),
+    storage: { maxBytes: values.get('hub.size'), maxAgeMs: values.get('hub.age') },
   }
 }
 

@@ -54,6 +54,7 @@ const anyMs = integer(0, 86_400_000, 'ms')
 const someMs = integer(1, 86_400_000, 'ms')
 const count = integer(1, 1_000_000)
 const limit = integer(0, 1_000_000)
+const port = integer(0, 65_535)
 
 /** What a general `OTEL_EXPORTER_OTLP_X` and its three per-signal forms have in common; keyed by our name for X. */
 export const otlp = {
@@ -220,6 +221,55 @@ export const settings = {
     fallback: 7 * 86_400_000,
     env: ['CLAUDE_OTEL_STORAGE_AGE'],
     description: 'how long it may be kept, and how long a session is remembered that nobody resumes',
+  },
+  'hub.host': {
+    kind: text(),
+    fallback: '127.0.0.1',
+    env: ['CLAUDE_OTEL_HUB_HOST'],
+    description: 'serve: the address it listens at; beyond loopback it wants hub.token',
+  },
+  'hub.grpcPort': {
+    kind: port,
+    fallback: 4317,
+    env: ['CLAUDE_OTEL_HUB_GRPC_PORT'],
+    description: 'serve: port of OTLP over gRPC; 0 = a free one',
+  },
+  'hub.httpPort': {
+    kind: port,
+    fallback: 4318,
+    env: ['CLAUDE_OTEL_HUB_HTTP_PORT', 'OTLP_RECEIVER_PORT'],
+    description: 'serve: port of OTLP over HTTP; 0 = a free one',
+  },
+  'hub.port': {
+    kind: port,
+    fallback: 3030,
+    env: ['CLAUDE_OTEL_HUB_PORT'],
+    description: 'serve: port of the dashboard; 0 = a free one',
+  },
+  'hub.store': {
+    kind: text(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_HUB_STORE'],
+    description: 'serve: where it keeps what it gets, a path or URL; hub.db in the state folder when nothing sets it',
+  },
+  'hub.token': {
+    kind: text(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_HUB_TOKEN'],
+    secret: true,
+    description: 'serve: bearer token that senders and readers must show',
+  },
+  'hub.size': {
+    kind: bytes(1_000_000),
+    fallback: 2_000_000_000,
+    env: ['CLAUDE_OTEL_HUB_SIZE'],
+    description: 'serve: what the store may take of the disk; the oldest goes first, usage stays',
+  },
+  'hub.age': {
+    kind: duration(60_000),
+    fallback: 30 * 86_400_000,
+    env: ['CLAUDE_OTEL_HUB_AGE'],
+    description: 'serve: how long spans, log records and points are kept; usage stays',
   },
   propagators: {
     kind: list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const),

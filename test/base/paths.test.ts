@@ -20,6 +20,7 @@ describe('the state folder', () => {
       signals: '/x/signals.jsonl',
       log: '/x/log',
       reports: '/x/reports.jsonl',
+      hub: '/x/hub.db',
     })
   })
 

@@ -23,6 +23,7 @@ const FOLDERS = [
   'dashboard',
   'stack',
   'agent',
+  'hub',
   'commands',
 ]
 
