@@ -3,6 +3,7 @@
  * place of the byte. Knows nothing of OTLP but that its times are nanoseconds.
  */
 
+import { readText } from './known-texts.ts'
 import { deepestValue, Malformed, mostParts, TooLarge } from './records.ts'
 
 const varint = 0
@@ -11,13 +12,6 @@ const bytes = 2
 const group = 3
 const groupEnd = 4
 const four = 5
-
-/** Texts up to this length are looked up before they are made: keys, names and ids come again and again. */
-const longestKnown = 64
-const knownTexts = 4096
-
-/** ASCII texts by a hash of their bytes; the last one of each hash stays. */
-const known: (string | undefined)[] = new Array(knownTexts)
 
 /** A part of the buffer: a message that is read later. */
 export interface Part {
@@ -101,8 +95,7 @@ export class WireReader {
     const end = this.#lengthEnd()
     const start = this.#at
     this.#at = end
-    const length = end - start
-    return length <= longestKnown ? this.#shortText(start, length) : this.#bytes.toString('utf8', start, end)
+    return readText(this.#bytes, start, end)
   }
 
   hex(): string {
@@ -259,28 +252,6 @@ export class WireReader {
       if (byte < 128) return BigInt.asUintN(64, high | BigInt(low))
     }
     return this.#fail('a number of more than ten bytes')
-  }
-
-  #shortText(start: number, length: number): string {
-    const bytes = this.#bytes
-    let hash = length
-    for (let index = 0; index < length; index++) hash = (Math.imul(hash, 31) + (bytes[start + index] as number)) | 0
-    const slot = (hash ^ (hash >>> 12)) & (knownTexts - 1)
-    const candidate = known[slot]
-    if (candidate !== undefined && this.#isAt(start, length, candidate)) return candidate
-    const text = bytes.toString('utf8', start, start + length)
-    known[slot] = text
-    return text
-  }
-
-  /** Whether the bytes are those of an ASCII text; others are never found equal. */
-  #isAt(start: number, length: number, text: string): boolean {
-    if (text.length !== length) return false
-    for (let index = 0; index < length; index++) {
-      const byte = this.#bytes[start + index] as number
-      if (byte !== text.charCodeAt(index) || byte > 127) return false
-    }
-    return true
   }
 
   #skipValue(): void {

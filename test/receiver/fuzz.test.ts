@@ -8,6 +8,7 @@ import { decodeJson } from '../../src/receiver/json.ts'
 import { decodeProtobuf } from '../../src/receiver/protobuf.ts'
 import { type Decoded, Malformed, TooLarge } from '../../src/receiver/records.ts'
 import type { SignalType } from '../../src/telemetry/signal.ts'
+import { openReceiver } from './kit.ts'
 import { encodeJson, encodeProtobuf, everything, type Request, readRecorded, signals } from './messages.ts'
 
 type Decode = (signal: SignalType, message: Uint8Array) => Decoded
@@ -44,6 +45,26 @@ describe.each<[string, Decode, (signal: SignalType, request: Request) => Buffer]
     expect(outcomes.decoded).toBeGreaterThan(mutants / 50)
     expect(outcomes.refused).toBeGreaterThan(mutants / 5)
   })
+})
+
+test('A receiver answers requests with mistakes as the sender’s, and goes on', async () => {
+  const receiver = await openReceiver()
+  const random = generator(seed)
+  const answers: Record<number, number> = {}
+  for (let round = 0; round < 400; round++) {
+    const [signal, request] = samples[round % samples.length] as (typeof samples)[number]
+    const [type, body] =
+      round % 2 === 0
+        ? ['application/json', encodeJson(request)]
+        : ['application/x-protobuf', encodeProtobuf(signal, request)]
+    const headers = { 'content-type': type }
+    const url = `${receiver.http}/v1/${signal}`
+    const { status } = await fetch(url, { method: 'POST', headers, body: mutate(body, random) })
+    answers[status] = (answers[status] ?? 0) + 1
+  }
+  await receiver.stop()
+  expect(Object.keys(answers)).toEqual(['200', '400'])
+  expect(receiver.counts().refused.malformed).toBe(answers[400] ?? 0)
 })
 
 describe('Any JSON', () => {
