@@ -10,8 +10,8 @@
  */
 import { runFolder, runVariable, wrapperOf } from './run-folder.ts'
 
-/** A hook whose stdin is never closed gives up after this; claude always closes it at once. */
-const stdinGraceMs = 5000
+/** A hook whose stdin is never closed gives up after this, a second before claude would end it. An overloaded machine may take its time. */
+const stdinGraceMs = 9000
 
 /** The event's name on the command line is a label: which event it is stands in the payload. */
 export async function stampHook(): Promise<void> {
