@@ -199,6 +199,8 @@ export class Session {
     const crashed = !wasEnded && (exit?.code === undefined || exit.signal !== undefined)
     const end = this.endedUnixMicro ?? Math.max(this.lastUnixMicro, exit?.code === undefined ? 0 : exit.at)
     const status = crashed ? 'abandoned' : 'interrupted'
+    // Ctrl-C can end the hook that tells of the turn's end, too.
+    const isAnswered = !crashed && this.models.isAnswered()
     this.models.flush()
     this.endings.flush()
     // Background agents survive /clear and /resume; claude tells the rest of them in the session that it goes on with.
@@ -208,7 +210,7 @@ export class Session {
     }
     this.tools.endOf(undefined, end, status)
     this.agents.finish(end, status)
-    this.turns.finish(end, status)
+    this.turns.finish(end, isAnswered ? 'completed' : status)
     this.models.finish(this.start.ref, this.start.startUnixMicro, end)
     this.emitSession(end, this.endReason ?? (crashed ? 'crashed' : 'other'), exit, crashed)
   }

@@ -177,9 +177,12 @@ export class Turns {
   }
 
   private begin(promptId: string, at: number, source: string): Turn {
-    // Nobody told the end of the turn before (a person pressed Esc before the answer began): the last sign of it must do.
-    if (this.open !== undefined)
-      this.end(this.open, this.open.stop?.at ?? this.open.invocation.lastUnixMicro, 'interrupted')
+    // Nobody told the end of the turn before (a hook was lost, a person pressed Esc before the answer began): the last sign of it
+    // must do.
+    if (this.open !== undefined) {
+      const status = this.models.isAnswered() ? 'completed' : 'interrupted'
+      this.end(this.open, this.open.stop?.at ?? this.open.invocation.lastUnixMicro, status)
+    }
     const early = this.takeEarlyStop()
     const isOurs = early !== undefined && at - early.at <= stragglerMicros
     if (!isOurs) this.tellBlocked(early)

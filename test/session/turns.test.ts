@@ -175,3 +175,27 @@ function turnsToldAt({ entries }: Story): number[] {
     return spans.some(({ name }) => name === 'invoke_agent claude-code') ? [index] : []
   })
 }
+
+describe('a turn whose end nobody told', () => {
+  const unfinished = { stopReason: 'tool_use', text: words('Half.') }
+
+  test('is complete where its answer is, be it that another begins or that the session ends', () => {
+    const told = new Story()
+      .start()
+      .prompt('p1')
+      .message('m1', answered)
+      .prompt('p2')
+      .message('m2', answered)
+      .end()
+      .exit()
+      .tell()
+    expect(told.turns().map(({ attributes }) => attributes['turn.status'])).toEqual(['completed', 'completed'])
+  })
+
+  test('was interrupted where the answer was to go on, and abandoned where claude was killed', () => {
+    const cut = new Story().start().prompt('p1').message('m1', unfinished).end().exit().tell()
+    expect(cut.turn('p1').attributes['turn.status']).toBe('interrupted')
+    const killed = new Story().start().prompt('p1').message('m1', answered).exit({ signal: 'SIGKILL' }).tell()
+    expect(killed.turn('p1').attributes['turn.status']).toBe('abandoned')
+  })
+})
