@@ -98,6 +98,12 @@ export class Agents {
     }
   }
 
+  /** Of those that nobody has told the end of: when they were last heard of. */
+  get lastUnixMicro(): number {
+    const open = [...this.agents.values()].filter(({ invocation }) => invocation.isOpen)
+    return Math.max(0, ...open.map(({ invocation }) => invocation.lastUnixMicro))
+  }
+
   finish(at: number, status: InvocationStatus): void {
     for (const agent of this.agents.values()) this.end(agent, at, status)
   }

@@ -197,7 +197,9 @@ export class Session {
     this.isOver = true
     const wasEnded = this.endedUnixMicro !== undefined
     const crashed = !wasEnded && (exit?.code === undefined || exit.signal !== undefined)
-    const end = this.endedUnixMicro ?? Math.max(this.lastUnixMicro, exit?.code === undefined ? 0 : exit.at)
+    const told = this.endedUnixMicro ?? Math.max(this.lastUnixMicro, exit?.code === undefined ? 0 : exit.at)
+    // Asynchronous hooks are stamped late: one of a call that is over can come after the session's end.
+    const end = Math.max(told, this.turns.lastUnixMicro, this.agents.lastUnixMicro)
     const status = crashed ? 'abandoned' : 'interrupted'
     // Ctrl-C can end the hook that tells of the turn's end, too.
     const isAnswered = !crashed && this.models.isAnswered()

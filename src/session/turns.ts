@@ -159,6 +159,11 @@ export class Turns {
     return turn.invocation
   }
 
+  /** Of a turn that nobody has told the end of: when it was last heard of. */
+  get lastUnixMicro(): number {
+    return this.open?.invocation.lastUnixMicro ?? 0
+  }
+
   finish(at: number, status: InvocationStatus): void {
     this.tellBlocked(this.takeEarlyStop())
     if (this.open !== undefined) this.end(this.open, this.open.stop?.at ?? at, status)

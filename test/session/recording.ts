@@ -132,10 +132,19 @@ function linesBefore(path: string, until: number): string {
 }
 
 /** Plays whole runs, one after the other, and reads back what was exported. */
-export async function play(
+export function play(
   runs: readonly (readonly HookCall[])[],
   order = (calls: readonly HookCall[]) => calls,
 ): Promise<Exported> {
+  return playInto(runs, readExported, order)
+}
+
+/** The same, read by a function that is given the file of OTLP/JSON lines. */
+export async function playInto<Result>(
+  runs: readonly (readonly HookCall[])[],
+  read: (path: string) => Result,
+  order = (calls: readonly HookCall[]) => calls,
+): Promise<Result> {
   const workshop = openWorkshop()
   try {
     for (const [index, calls] of cutTranscripts(runs, workshop.folder).entries()) {
@@ -144,7 +153,7 @@ export async function play(
       const pids = [...new Set(calls.map(({ pid }) => pid))]
       await pumpOf(workshop, folder, calls).close(() => pids.map((pid) => ({ pid })), AbortSignal.timeout(10_000))
     }
-    return readExported(workshop.output)
+    return read(workshop.output)
   } finally {
     workshop.remove()
   }

@@ -198,4 +198,11 @@ describe('a turn whose end nobody told', () => {
     const killed = new Story().start().prompt('p1').message('m1', answered).exit({ signal: 'SIGKILL' }).tell()
     expect(killed.turn('p1').attributes['turn.status']).toBe('abandoned')
   })
+
+  test('lies within its session, though a hook of it was stamped after the session’s end', () => {
+    const story = new Story().start().prompt('p1').pre('t1').end()
+    const told = story.post('t1').exit().tell()
+    expect(told.turn('p1').endUnixMicro).toBeLessThanOrEqual(told.session().endUnixMicro)
+    expect(told.tool('t1').endUnixMicro).toBeLessThanOrEqual(told.session().endUnixMicro)
+  })
 })
