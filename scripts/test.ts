@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
+import { chromiumPath } from '../test/hub/browser.ts'
 import { buildIfStale } from './build.ts'
 import { collectorBinary } from './collector.ts'
 
@@ -36,8 +37,13 @@ const SUITES: Readonly<Record<string, Suite>> = {
   sessions: { files: 'test/sessions/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   faults: { files: 'test/faults/**/*.test.ts', needsBinary: true, timeoutMs: 240_000 },
   privacy: { files: 'test/privacy/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
-  hub: { files: 'test/hub/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
   health: { files: 'test/health/**/*.test.ts', needsBinary: true, timeoutMs: 60_000 },
+  hub: {
+    files: 'test/hub/**/*.test.ts',
+    needsBinary: true,
+    timeoutMs: 120_000,
+    obstacle: async () => (chromiumPath ? undefined : 'there is no Chromium: apt-get install chromium'),
+  },
   collector: {
     files: 'test/collector/**/*.test.ts',
     needsBinary: true,
@@ -49,6 +55,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
 /** Whole-project checks; each counts as one test. */
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   types: ['tsc', '-p', '.'],
+  'types of the page': ['tsc', '-p', 'src/dashboard/page'],
   lint: ['biome', 'check', '--error-on-warnings', '.'],
 }
 

@@ -29,7 +29,7 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     load: async () => (await import('./pump.ts')).default,
   },
   serve: {
-    description: 'receive OTLP, keep it, count what Claude Code uses',
+    description: 'the hub: receive OTLP, keep it, count what Claude Code uses, show it',
     load: async () => (await import('./serve.ts')).default,
   },
   status: {

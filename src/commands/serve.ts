@@ -13,11 +13,12 @@ import { resolveSettings } from './settings.ts'
 const closeMs = 2000
 
 export default defineOurCommand({
-  meta: { name: 'serve', description: 'Receive OTLP, keep it, and count what Claude Code uses.' },
+  meta: { name: 'serve', description: 'Receive OTLP, keep it, count what Claude Code uses, and show it.' },
   args: {
     host: { type: 'string', description: 'The address to listen at.' },
     'grpc-port': { type: 'string', description: 'OTLP over gRPC; 0 is a free one.' },
     'http-port': { type: 'string', description: 'OTLP over HTTP; 0 is a free one.' },
+    port: { type: 'string', description: 'The dashboard; 0 is a free one.' },
     store: { type: 'string', description: 'Where to keep it: a path or URL.' },
     json: { type: 'boolean', description: 'Print one line of JSON when it accepts.' },
   },
@@ -32,9 +33,10 @@ export default defineOurCommand({
       notice: (message) => process.stderr.write(`claude-otel: ${message}\n`),
       log: config.debug && paths !== undefined ? createLog(paths.log) : noLog,
     })
-    const { grpcPort, httpPort, store } = hub
-    if (args.json) process.stdout.write(`${JSON.stringify({ ready: true, grpcPort, httpPort, store: store.url })}\n`)
-    else process.stdout.write(renderReady(args.host ?? config.hub.host, grpcPort, httpPort, store.url))
+    const { grpcPort, httpPort, dashboard, store } = hub
+    const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
+    if (args.json) process.stdout.write(`${JSON.stringify(ready)}\n`)
+    else process.stdout.write(renderReady(args.host ?? config.hub.host, ready, dashboard.url))
     await askedToEnd()
     await hub.close(AbortSignal.timeout(closeMs))
   },
@@ -44,6 +46,7 @@ interface Given {
   readonly host?: string | undefined
   readonly 'grpc-port'?: string | undefined
   readonly 'http-port'?: string | undefined
+  readonly port?: string | undefined
   readonly store?: string | undefined
 }
 
@@ -53,6 +56,7 @@ function withArguments(config: HubConfig, given: Given): HubConfig {
     host: given.host ?? config.host,
     grpcPort: portOf('--grpc-port', given['grpc-port']) ?? config.grpcPort,
     httpPort: portOf('--http-port', given['http-port']) ?? config.httpPort,
+    port: portOf('--port', given.port) ?? config.port,
     store: given.store ?? config.store,
   }
 }
@@ -64,9 +68,16 @@ function portOf(flag: string, given: string | undefined): number | undefined {
   throw new Failure('usage', `${flag} is "${given}"`, 'give a number from 0 to 65535')
 }
 
-function renderReady(host: string, grpcPort: number, httpPort: number, store: string): string {
+interface Ready {
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly store: string
+}
+
+function renderReady(host: string, { grpcPort, httpPort, store }: Ready, dashboard: string): string {
   const at = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  return `OTLP over gRPC at http://${at}:${grpcPort}, over HTTP at http://${at}:${httpPort}; kept in ${store}\n`
+  const receiver = `OTLP over gRPC at http://${at}:${grpcPort}, over HTTP at http://${at}:${httpPort}; kept in ${store}`
+  return `dashboard at ${dashboard}\n${receiver}\n`
 }
 
 function askedToEnd(): Promise<void> {

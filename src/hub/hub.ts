@@ -1,13 +1,17 @@
 /**
- * The hub: a receiver of OTLP with a store behind it. A sender has its answer when what it sent would survive our death; usage is
- * counted in the same transaction.
+ * The hub: a receiver of OTLP with a store behind it and a face. A sender has its answer when what it sent would survive our death;
+ * usage is counted in the same transaction, and the dashboard hears of it then.
  */
 import { Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
 import type { HubConfig } from '../config/config.ts'
+import { createFeed, type Feed } from '../dashboard/feed.ts'
+import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
+import { receiverHealth } from './receiver-health.ts'
+import { createUsageReader } from './usage-reader.ts'
 
 export interface HubOptions {
   readonly config: HubConfig
@@ -19,6 +23,7 @@ export interface HubOptions {
 export interface Hub {
   readonly grpcPort: number
   readonly httpPort: number
+  readonly dashboard: Pick<Dashboard, 'port' | 'url'>
   readonly store: Store
   counts(): ReceiverCounts
   /** Takes nothing new, answers what is there within the deadline, and closes the store. */
@@ -31,7 +36,7 @@ const retryAfterMs = 5000
 const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
 
 /**
- * Opens the store and both ports. Throws a Failure for a port that is taken, a store that cannot be opened, and an address that
+ * Opens the store and the ports. Throws a Failure for a port that is taken, a store that cannot be opened, and an address that
  * others reach without a token; nothing is left open then.
  */
 export async function startHub({ config, notice = () => {}, log = noLog }: HubOptions): Promise<Hub> {
@@ -43,18 +48,19 @@ export async function startHub({ config, notice = () => {}, log = noLog }: HubOp
   }
   if (config.store === '') throw new Failure('io', 'no home folder is known (HOME is not set)', 'name a store: --store')
   const store = await openStore(config.store, { notice })
-  const keeper = new Keeper(store, notice)
+  const feed = createFeed()
+  const keeper = new Keeper(store, feed, notice)
+  const shared = { host, ...(token === undefined ? {} : { token }) }
+  let receiver: Receiver | undefined
   try {
-    const receiver = await startReceiver({
-      host,
-      grpcPort,
-      httpPort,
-      log,
-      accept: (batch) => keeper.accept(batch),
-      ...(token === undefined ? {} : { token }),
-    })
-    return new RunningHub(store, receiver, config)
+    receiver = await startReceiver({ ...shared, grpcPort, httpPort, log, accept: (batch) => keeper.accept(batch) })
+    const { counts } = receiver
+    const health = () => [receiverHealth(counts())]
+    const usage = createUsageReader(store)
+    const dashboard = await startDashboard({ ...shared, port: config.port, store, usage, health, feed })
+    return new RunningHub(store, receiver, dashboard, feed, config)
   } catch (error) {
+    await receiver?.close(AbortSignal.abort())
     store.close()
     throw error
   }
@@ -66,6 +72,7 @@ class Keeper {
 
   constructor(
     private readonly store: Store,
+    private readonly feed: Feed,
     private readonly notice: (message: string) => void,
   ) {}
 
@@ -73,6 +80,7 @@ class Keeper {
     try {
       await this.store.append(batch)
       this.isFailing = false
+      this.feed.publish(batch)
       return { rejected: 0 }
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -91,6 +99,8 @@ class RunningHub implements Hub {
   constructor(
     readonly store: Store,
     private readonly receiver: Receiver,
+    readonly dashboard: Dashboard,
+    private readonly feed: Feed,
     { storage }: HubConfig,
   ) {
     this.grpcPort = receiver.grpcPort
@@ -106,6 +116,8 @@ class RunningHub implements Hub {
   async close(deadline: AbortSignal): Promise<void> {
     clearInterval(this.timer)
     await this.receiver.close(deadline)
+    await this.dashboard.close()
+    this.feed.close()
     this.store.close()
   }
 }

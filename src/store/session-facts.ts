@@ -87,7 +87,8 @@ const names = {
   source: ['session.source'],
   cwd: ['process.working_directory'],
   branch: ['vcs.ref.head.name'],
-  user: ['user.email', 'user.account_uuid', 'user.id'],
+  // Not `user.id`, which is a random number of the installation.
+  user: ['user.email', 'user.account_uuid'],
   version: ['claude.version', 'app.version'],
 } as const
 

@@ -100,10 +100,14 @@ export class SqliteFile {
     }
     this.statements = {
       trace: database.query<SpanRow, [string]>('SELECT * FROM span WHERE trace_id = ? ORDER BY start_time, span_id'),
-      sessionSpans: database.query<SpanRow, [string]>(
-        'SELECT * FROM span WHERE session_id = ? ORDER BY start_time, span_id',
+      span: database.query<SpanRow, [string, string]>('SELECT * FROM span WHERE trace_id = ? AND span_id = ?'),
+      sessionSpans: database.query<SpanRow, [string, number, string, string, number]>(
+        `SELECT * FROM span WHERE session_id = ? AND (start_time, trace_id, span_id) > (?, ?, ?)
+         ORDER BY start_time, trace_id, span_id LIMIT ?`,
       ),
-      sessionLogs: database.query<LogRow, [string]>('SELECT * FROM log_record WHERE session_id = ? ORDER BY time, id'),
+      sessionLogs: database.query<LogRow, [string, number, number]>(
+        'SELECT * FROM log_record WHERE session_id = ? ORDER BY time, id LIMIT ? OFFSET ?',
+      ),
       points: database.query<SeriesRow & PointRow, [string, number, number]>(
         `SELECT * FROM series JOIN point ON point.series = series.id
          WHERE name = ? AND time >= ? AND time < ? ORDER BY time, series`,

@@ -12,6 +12,8 @@ import type { Period, UsageGroup, UsageSum } from './store.ts'
 
 /** How each grouping is had of a record `r`; days and weeks (from Monday) are those of this machine's time zone. */
 const groups: Readonly<Record<UsageGroup, string>> = {
+  minute: 'cast(r.time / 60000000 * 60 AS TEXT)',
+  querySource: "coalesce(r.query_source, '')",
   day: "date(r.time / 1000000, 'unixepoch', 'localtime')",
   week: "date(r.time / 1000000, 'unixepoch', 'localtime', 'weekday 0', '-6 days')",
   session: 'r.session_id',

@@ -11,7 +11,17 @@ import type { SessionUsage, UsageRecord } from '../usage/record.ts'
 import { readLog, readPoint, readSession, readSpan, type SpanRow } from './rows.ts'
 import type { SessionFacts } from './session-facts.ts'
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
-import type { Period, Retention, Store, StoreCounts, StoreOptions, UsageGroup, UsageSum } from './store.ts'
+import type {
+  LogPart,
+  Period,
+  Retention,
+  SpanPart,
+  Store,
+  StoreCounts,
+  StoreOptions,
+  UsageGroup,
+  UsageSum,
+} from './store.ts'
 
 /** Nobody sends the same again after so long. */
 const rememberedMs = 30 * 86_400_000
@@ -23,6 +33,9 @@ const rememberedMs = 30 * 86_400_000
 export function openSqliteStore(path: string, options: StoreOptions = {}): Store {
   return new SqliteStore(path, options)
 }
+
+/** To SQLite, a negative limit is none. */
+const everything = { offset: 0, limit: -1 }
 
 interface Waiting {
   readonly batch: OtlpBatch
@@ -54,13 +67,19 @@ class SqliteStore implements Store {
     return this.spans(this.file.statements.trace.all(traceId))
   }
 
-  sessionSpans(sessionId: string): readonly OtlpSpan[] {
-    return this.spans(this.file.statements.sessionSpans.all(sessionId))
+  sessionSpans(sessionId: string, { after, limit }: SpanPart = everything): readonly OtlpSpan[] {
+    const { startUnixMicro = -1, traceId = '', spanId = '' } = after ?? {}
+    return this.spans(this.file.statements.sessionSpans.all(sessionId, startUnixMicro, traceId, spanId, limit))
   }
 
-  sessionLogs(sessionId: string): readonly OtlpLogRecord[] {
+  span(traceId: string, spanId: string): OtlpSpan | undefined {
+    const row = this.file.statements.span.get(traceId, spanId)
+    return row === null ? undefined : readSpan(row, this.file.sources.read(row.source))
+  }
+
+  sessionLogs(sessionId: string, { offset, limit }: LogPart = everything): readonly OtlpLogRecord[] {
     const { statements, sources } = this.file
-    return statements.sessionLogs.all(sessionId).map((row) => readLog(row, sources.read(row.source)))
+    return statements.sessionLogs.all(sessionId, limit, offset).map((row) => readLog(row, sources.read(row.source)))
   }
 
   sessions({ sinceUnixMicro, untilUnixMicro }: Period, limit: number): readonly SessionFacts[] {

@@ -15,6 +15,18 @@ export interface Period {
   readonly untilUnixMicro: number
 }
 
+/** A part of a list that can be long: whoever reads all of it part by part lets others have their turn in between. */
+export interface LogPart {
+  readonly offset: number
+  readonly limit: number
+}
+
+export interface SpanPart {
+  /** The last span of the part before. */
+  readonly after?: OtlpSpan
+  readonly limit: number
+}
+
 export interface Store {
   /** As it was opened, without secrets. */
   readonly url: string
@@ -26,9 +38,10 @@ export interface Store {
   /** All spans of a trace, by start. */
   trace(traceId: string): readonly OtlpSpan[]
   /** All spans of a session, over all its traces, by start. */
-  sessionSpans(sessionId: string): readonly OtlpSpan[]
+  sessionSpans(sessionId: string, part?: SpanPart): readonly OtlpSpan[]
+  span(traceId: string, spanId: string): OtlpSpan | undefined
   /** Log records of a session, by time. */
-  sessionLogs(sessionId: string): readonly OtlpLogRecord[]
+  sessionLogs(sessionId: string, part?: LogPart): readonly OtlpLogRecord[]
   /** Sessions that were heard of in the period, the last heard of first. */
   sessions(period: Period, limit: number): readonly SessionFacts[]
   session(id: string): SessionFacts | undefined
@@ -48,9 +61,9 @@ export interface Store {
   close(): void
 }
 
-export type UsageGroup = 'day' | 'week' | 'session' | 'model' | 'project'
+export type UsageGroup = 'minute' | 'day' | 'week' | 'session' | 'model' | 'project' | 'querySource'
 
-/** The groups asked for (`day` and `week` as `YYYY-MM-DD`, a week by its Monday) with what was used. */
+/** The groups asked for (`day` and `week` as `YYYY-MM-DD`, a week by its Monday, a minute by its beginning in seconds) with what was used. */
 export interface UsageSum extends TokenCounts, Readonly<Partial<Record<UsageGroup, string>>> {
   /** What is known of it; null where nothing is. */
   readonly costUsd: number | null

@@ -10,7 +10,7 @@ test('the tables of the README say what the code says', () => {
 
 test('the map of the house names every file of src', () => {
   const map = readFileSync(join(import.meta.dir, '../../src/README.md'), 'utf8')
-  const files = [...new Bun.Glob('**/*.ts').scanSync(join(import.meta.dir, '../../src'))]
+  const files = [...new Bun.Glob('**/*.{ts,tsx}').scanSync(join(import.meta.dir, '../../src'))]
   expect(files.filter((file) => !map.includes(basename(file)))).toEqual([])
   expect(files.length).toBeGreaterThan(50)
 })

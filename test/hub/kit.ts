@@ -8,6 +8,8 @@ import { claudeOtelBinary } from '../kit/claude-home.ts'
 export interface HubProcess {
   readonly grpcPort: number
   readonly httpPort: number
+  /** Of the dashboard. */
+  readonly port: number
   readonly store: string
   readonly stderr: () => string
   readonly child: Bun.Subprocess
@@ -37,7 +39,7 @@ export function createHubHome(): HubHome {
 }
 
 async function startHubProcess(env: Record<string, string>, args: readonly string[]): Promise<HubProcess> {
-  const ports = ['--grpc-port', '0', '--http-port', '0']
+  const ports = ['--grpc-port', '0', '--http-port', '0', '--port', '0']
   const child = Bun.spawn([claudeOtelBinary, 'serve', '--json', ...ports, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -51,10 +53,11 @@ async function startHubProcess(env: Record<string, string>, args: readonly strin
     await complaints
     throw new Error(`the hub did not start: ${said}`)
   }
-  const { grpcPort, httpPort, store } = JSON.parse(line)
+  const { grpcPort, httpPort, port, store } = JSON.parse(line)
   return {
     grpcPort,
     httpPort,
+    port,
     store,
     child,
     stderr: () => said,

@@ -128,6 +128,34 @@ describe('a hub that the wrapper tells', () => {
   }, 60_000)
 })
 
+describe('its dashboard', () => {
+  test('shows the session, its waterfall and its tokens, to this machine alone', async () => {
+    const hub = await hubHome().start()
+    const at = (path: string, headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${hub.port}${path}`, { headers })
+    const env = {
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${hub.httpPort}`,
+    }
+    try {
+      await play(claudeOtelBinary, env, async (stage) => {
+        const page = await at('/')
+        expect(page.status).toBe(200)
+        expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+        const { rows } = await hub.usage('session')
+        const waterfall = await (await at(`/api/sessions/${rows[0]?.session}/rows`)).json()
+        // Session, turn, five calls of the model, three of Bash, one of Agent, its subagent.
+        expect(waterfall).toMatchObject({ rowCount: 12 })
+        const history = await (await at('/api/history?by=model')).text()
+        expect(history).toContain(String(served(stage).cacheReadTokens))
+        expect((await at('/', { host: 'evil.example.com' })).status).toBeGreaterThanOrEqual(400)
+      })
+    } finally {
+      expect(await hub.end()).toBe(0)
+    }
+  }, 60_000)
+})
+
 describe('a hub that cannot begin', () => {
   test('says which port is taken, and what to do', async () => {
     const home = hubHome()

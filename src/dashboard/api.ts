@@ -1,0 +1,100 @@
+/** What the page asks for, as JSON: a table of paths. What can be long comes part by part. */
+import type { Store, StoreCounts } from '../store/store.ts'
+import { type HealthReader, healthView } from './health-view.ts'
+import type { Live } from './live.ts'
+import { historyKeys, historyView, nowView } from './overview.ts'
+import { createSessionViews } from './session-view.ts'
+import type { UsageReader } from './usage-reader.ts'
+import { logView, spanView } from './views.ts'
+
+export interface ApiOptions {
+  readonly store: Store
+  readonly live: Live
+  readonly health: HealthReader
+  readonly usage?: UsageReader
+}
+
+type Answer = object | undefined | Promise<object | undefined>
+type Route = (params: readonly string[], query: URLSearchParams) => Answer
+
+const maxRows = 2000
+const maxLogs = 500
+const maxDays = 3650
+/** Counting a million rows takes a while. */
+const countsMs = 10_000
+
+/** The answer to a path below /api/, or 404. */
+export function createApi({ store, live, health, usage }: ApiOptions): (url: URL) => Promise<Response> {
+  const views = createSessionViews(store, live)
+  const counts = slowly(countsMs, () => store.counts())
+  const routes: readonly (readonly [pattern: RegExp, route: Route])[] = [
+    [/^now$/, () => nowView(store, live, usage, Date.now())],
+    [
+      /^history$/,
+      (_, query) => {
+        const by = historyKeys.find((key) => key === query.get('by')) ?? 'day'
+        return historyView(store, usage, { by, days: whole(query.get('days'), 30, maxDays), nowMs: Date.now() })
+      },
+    ],
+    [/^health$/, () => healthView(store, live, health, counts(), Date.now())],
+    [/^sessions\/([^/]+)$/, async ([id = '']) => (await views.read(id))?.view],
+    [
+      /^sessions\/([^/]+)\/rows$/,
+      async ([id = ''], query) => {
+        const found = await views.read(id)
+        if (found === undefined) return undefined
+        const { offset, limit } = range(query, maxRows)
+        const { rowCount, revision } = found.view
+        return { revision, rowCount, rows: found.rows.slice(offset, offset + limit) }
+      },
+    ],
+    [/^sessions\/([^/]+)\/logs$/, ([id = ''], query) => store.sessionLogs(id, range(query, maxLogs)).map(logView)],
+    [
+      /^spans\/([0-9a-f]{32})\/([0-9a-f]{16})$/,
+      ([traceId = '', spanId = '']) => {
+        const span = store.span(traceId, spanId)
+        return span === undefined ? undefined : spanView(span)
+      },
+    ],
+  ]
+  return async ({ pathname, searchParams }) => {
+    const path = pathname.slice('/api/'.length)
+    for (const [pattern, route] of routes) {
+      const match = pattern.exec(path)
+      if (match === null) continue
+      const answer = await route(match.slice(1).map(decode), searchParams)
+      if (answer !== undefined) return json(answer, 200)
+    }
+    return json({ error: 'There is nothing here.' }, 404)
+  }
+}
+
+function json(value: object, status: number): Response {
+  return Response.json(value, { status })
+}
+
+function range(query: URLSearchParams, max: number): { readonly offset: number; readonly limit: number } {
+  return { offset: whole(query.get('offset'), 0, Number.MAX_SAFE_INTEGER), limit: whole(query.get('limit'), max, max) }
+}
+
+function whole(words: string | null, otherwise: number, max: number): number {
+  return words !== null && /^\d+$/.test(words) ? Math.min(Number(words), max) : otherwise
+}
+
+/** Malformed escapes stay as they are: no session is called so. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+function slowly(everyMs: number, read: () => StoreCounts): () => StoreCounts {
+  let known: { readonly counts: StoreCounts; readonly untilMs: number } | undefined
+  return () => {
+    const nowMs = performance.now()
+    if (known === undefined || nowMs > known.untilMs) known = { counts: read(), untilMs: nowMs + everyMs }
+    return known.counts
+  }
+}

@@ -1,0 +1,328 @@
+/**
+ * What goes on now, from what came in: tools in flight, the context of each session, failures, who sends what. Held in memory and
+ * bounded; what it cannot know after a restart it reads from the store. Order and repetition do not matter to it.
+ */
+import { sessionIdOf } from '../store/session-facts.ts'
+import type { Store } from '../store/store.ts'
+import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
+import { logParts, spanParts } from './session-parts.ts'
+import { number, readSpanFacts, text } from './span-facts.ts'
+import { type LogView, logView } from './views.ts'
+
+export interface ToolInFlight {
+  readonly useId: string
+  readonly name: string
+  readonly detail?: string
+  readonly sinceUnixMicro: number
+  /** A person is asked. */
+  readonly isAsking: boolean
+}
+
+/** The main conversation's context after each answer: all that went in, and what came out. */
+export interface ContextSample {
+  readonly unixMicro: number
+  readonly tokens: number
+}
+
+export interface LiveSession {
+  readonly id: string
+  readonly inFlight: readonly ToolInFlight[]
+  /** By time, since the last compaction. */
+  readonly context: readonly ContextSample[]
+  /** Who tells of it: claude-otel, Claude Code itself. */
+  readonly sources: readonly ('claude-otel' | 'claude-code')[]
+}
+
+export interface LiveError extends LogView {
+  readonly sessionId: string
+}
+
+export interface Arrival {
+  readonly service: string
+  readonly scope: string
+  readonly spans: number
+  readonly logs: number
+  readonly points: number
+  readonly lastUnixMs: number
+}
+
+export interface Live {
+  /** What has just arrived. */
+  take(batch: OtlpBatch): void
+  /** What arrived earlier, in the same words. */
+  recall(batch: OtlpBatch): void
+  session(id: string): LiveSession | undefined
+  /** Another one each time that something came of the session. */
+  revision(id: string): number
+  /** The last first. */
+  errors(): readonly LiveError[]
+  /** Since the hub was started. */
+  arrivals(): readonly Arrival[]
+  /** Our own counters of what is missing, added up over the processes that are heard of, by the name of the instrument. */
+  troubles(): ReadonlyMap<string, number>
+}
+
+const maxSessions = 300
+const maxErrors = 50
+const maxSamples = 200
+const maxKnownEnds = 500
+const maxStreams = 2000
+
+const troubleNames = new Set([
+  'claude_otel.hooks_lost_total',
+  'claude_otel.hooks_duplicate_total',
+  'claude_otel.records_broken_total',
+  'claude_otel.unknown_total',
+])
+
+export function createLive(): Live {
+  return new LiveState()
+}
+
+/** Reads what the store has of sessions that were heard of since; others have their turn in between. */
+export async function readLive(live: Live, store: Store, sinceUnixMicro: number): Promise<void> {
+  const period = { sinceUnixMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
+  for (const { id } of store.sessions(period, maxSessions)) {
+    for await (const logs of logParts(store, id)) live.recall({ signal: 'logs', logs })
+    for await (const spans of spanParts(store, id)) live.recall({ signal: 'traces', spans })
+  }
+}
+
+interface State {
+  readonly inFlight: Map<string, ToolInFlight>
+  /** Calls that are over; a start that comes later than its end is none. */
+  readonly ended: Set<string>
+  readonly asked: Set<string>
+  readonly sources: Set<'claude-otel' | 'claude-code'>
+  context: ContextSample[]
+  compactedUnixMicro: number
+  revision: number
+}
+
+class LiveState implements Live {
+  /** The one heard of last is the last. */
+  private readonly states = new Map<string, State>()
+  private readonly known = new Map<string, LiveError>()
+  private readonly senders = new Map<string, { -readonly [K in keyof Arrival]: Arrival[K] }>()
+  private readonly streams = new Map<string, { readonly name: string; value: number }>()
+  private changes = 0
+
+  take(batch: OtlpBatch): void {
+    this.recall(batch)
+    this.count(batch)
+  }
+
+  recall(batch: OtlpBatch): void {
+    const touched = new Set<State>()
+    const stateOf = (item: OtlpSpan | OtlpLogRecord | OtlpPoint) => {
+      const id = sessionIdOf(item.attributes)
+      if (id === undefined) return undefined
+      const state = this.stateOf(id)
+      touched.add(state)
+      return { id, state }
+    }
+    switch (batch.signal) {
+      case 'traces':
+        for (const span of batch.spans) onSpan(span, stateOf(span)?.state)
+        break
+      case 'logs':
+        for (const log of batch.logs) {
+          const found = stateOf(log)
+          if (found === undefined) continue
+          onLog(log, found.state)
+          this.onError(log, found.id)
+        }
+        break
+      case 'metrics':
+        for (const point of batch.points) {
+          stateOf(point)
+          this.onPoint(point)
+        }
+    }
+    this.changes += 1
+    for (const state of touched) state.revision = this.changes
+  }
+
+  session(id: string): LiveSession | undefined {
+    const state = this.states.get(id)
+    if (state === undefined) return undefined
+    const { inFlight, context, sources } = state
+    return { id, inFlight: [...inFlight.values()], context, sources: [...sources] }
+  }
+
+  revision(id: string): number {
+    return this.states.get(id)?.revision ?? 0
+  }
+
+  errors(): readonly LiveError[] {
+    return [...this.known.values()].sort((a, b) => b.unixMicro - a.unixMicro)
+  }
+
+  arrivals(): readonly Arrival[] {
+    return [...this.senders.values()]
+  }
+
+  troubles(): ReadonlyMap<string, number> {
+    const sums = new Map<string, number>()
+    for (const { name, value } of this.streams.values()) sums.set(name, (sums.get(name) ?? 0) + value)
+    return sums
+  }
+
+  private stateOf(id: string): State {
+    const known = this.states.get(id)
+    const state = known ?? {
+      inFlight: new Map(),
+      ended: new Set(),
+      asked: new Set(),
+      sources: new Set(),
+      context: [],
+      compactedUnixMicro: 0,
+      revision: 0,
+    }
+    this.states.delete(id)
+    this.states.set(id, state)
+    forgetOldest(this.states, maxSessions)
+    return state
+  }
+
+  private onError(log: OtlpLogRecord, sessionId: string): void {
+    const { eventName = '', severityNumber, attributes } = log
+    const hasFailed = eventName === 'api_error' || (eventName === 'tool_result' && attributes.success === 'false')
+    if (severityNumber < 17 && !hasFailed) return
+    const error = { ...logView(log), severity: 'error', sessionId } as const
+    const key = [sessionId, error.unixMicro, error.event, error.text].join(' ')
+    this.known.set(key, error)
+    if (this.known.size <= maxErrors) return
+    const oldest = [...this.known].reduce((a, b) => (b[1].unixMicro < a[1].unixMicro ? b : a))
+    this.known.delete(oldest[0])
+  }
+
+  private onPoint(point: OtlpPoint): void {
+    if (point.type !== 'sum' || !troubleNames.has(point.name)) return
+    const { name, value, temporality, source, attributes } = point
+    const instance = source.resource['service.instance.id'] ?? ''
+    const key = JSON.stringify([name, instance, attributes])
+    const known = this.streams.get(key)
+    const sum = temporality === 'delta' ? (known?.value ?? 0) + value : Math.max(known?.value ?? 0, value)
+    this.streams.set(key, { name, value: sum })
+    forgetOldest(this.streams, maxStreams)
+  }
+
+  private count(batch: OtlpBatch): void {
+    const items = batch.signal === 'traces' ? batch.spans : batch.signal === 'logs' ? batch.logs : batch.points
+    for (const { source } of items) {
+      const service = text(source.resource['service.name']) ?? 'unknown'
+      const key = `${service} ${source.scopeName}`
+      const sender = this.senders.get(key) ?? {
+        service,
+        scope: source.scopeName,
+        spans: 0,
+        logs: 0,
+        points: 0,
+        lastUnixMs: 0,
+      }
+      sender[batch.signal === 'traces' ? 'spans' : batch.signal === 'logs' ? 'logs' : 'points'] += 1
+      sender.lastUnixMs = Date.now()
+      this.senders.set(key, sender)
+      forgetOldest(this.senders, maxSessions)
+    }
+  }
+}
+
+function onSpan(span: OtlpSpan, state: State | undefined): void {
+  if (state === undefined) return
+  const { kind, isOurs, agentId, tokens, endUnixMicro } = readSpanFacts(span)
+  state.sources.add(isOurs ? 'claude-otel' : 'claude-code')
+  const isMain = agentId === undefined && (text(span.attributes['claude.query_source']) ?? 'main') === 'main'
+  if (kind !== 'model' || !isOurs || !isMain || tokens === undefined) return
+  addContext(state, endUnixMicro, tokens.input + tokens.cacheRead + tokens.cacheCreation + tokens.output)
+}
+
+function onLog(log: OtlpLogRecord, state: State): void {
+  const { eventName = '', attributes, timeUnixMicro } = log
+  state.sources.add(/^(claude|session)\./.test(eventName) ? 'claude-otel' : 'claude-code')
+  const useId = text(attributes['tool.use_id'])
+  const context = contextOfRequest(log)
+  if (context !== undefined && !state.sources.has('claude-otel')) addContext(state, timeUnixMicro, context)
+  switch (eventName) {
+    case 'claude.tool.start':
+      if (useId !== undefined) onToolStart(state, useId, log)
+      return
+    case 'claude.permission.asked':
+    case 'claude.permission.granted':
+    case 'claude.permission.denied':
+      if (useId !== undefined) onPermission(state, useId, eventName)
+      return
+    case 'claude.tool.end':
+    case 'claude.tool.error':
+      if (useId !== undefined) onToolEnd(state, useId)
+      return
+    case 'session.end':
+      for (const id of state.inFlight.keys()) onToolEnd(state, id)
+      return
+    case 'claude.compaction':
+    case 'compaction':
+      state.compactedUnixMicro = Math.max(state.compactedUnixMicro, timeUnixMicro)
+      state.context = state.context.filter(({ unixMicro }) => unixMicro > state.compactedUnixMicro)
+  }
+}
+
+function onToolStart(state: State, useId: string, { attributes, timeUnixMicro }: OtlpLogRecord): void {
+  if (state.ended.has(useId)) return
+  const detail = text(attributes['input.summary'])
+  state.inFlight.set(useId, {
+    useId,
+    name: text(attributes['tool.name']) ?? 'tool',
+    sinceUnixMicro: timeUnixMicro,
+    isAsking: state.asked.has(useId),
+    ...(detail === undefined ? {} : { detail }),
+  })
+}
+
+function onPermission(state: State, useId: string, event: string): void {
+  const isAsking = event === 'claude.permission.asked'
+  if (isAsking) state.asked.add(useId)
+  else state.asked.delete(useId)
+  const call = state.inFlight.get(useId)
+  if (call !== undefined) state.inFlight.set(useId, { ...call, isAsking })
+}
+
+function onToolEnd(state: State, useId: string): void {
+  state.inFlight.delete(useId)
+  state.asked.delete(useId)
+  state.ended.add(useId)
+  forgetOldest(state.ended, maxKnownEnds)
+}
+
+function addContext(state: State, unixMicro: number, tokens: number): void {
+  if (unixMicro <= state.compactedUnixMicro) return
+  const others = state.context.filter((sample) => sample.unixMicro !== unixMicro)
+  const context = [...others, { unixMicro, tokens }].sort((a, b) => a.unixMicro - b.unixMicro)
+  state.context = context.slice(-maxSamples)
+}
+
+function forgetOldest(entries: Map<string, unknown> | Set<string>, max: number): void {
+  for (const key of entries.keys()) {
+    if (entries.size <= max) return
+    entries.delete(key)
+  }
+}
+
+/** When the window is full if the context goes on growing as it did; undefined where it does not, or too little is known. */
+export function forecastFull(context: readonly ContextSample[], windowTokens: number): number | undefined {
+  const recent = context.slice(-10)
+  const [first, last] = [recent[0], recent.at(-1)]
+  if (first === undefined || last === undefined || recent.length < 3) return undefined
+  const perMicro = (last.tokens - first.tokens) / (last.unixMicro - first.unixMicro)
+  if (!(perMicro > 0) || last.tokens >= windowTokens) return undefined
+  return last.unixMicro + (windowTokens - last.tokens) / perMicro
+}
+
+/** Claude Code's own event stands in where claude-otel sends no `chat` spans. */
+function contextOfRequest({ eventName, attributes }: OtlpLogRecord): number | undefined {
+  if (eventName !== 'api_request') return undefined
+  const source = text(attributes.query_source) ?? ''
+  if (!['sdk', 'repl_main_thread'].includes(source)) return undefined
+  const names = ['input_tokens', 'cache_read_tokens', 'cache_creation_tokens', 'output_tokens']
+  return names.reduce((sum, name) => sum + (number(attributes[name]) ?? 0), 0)
+}

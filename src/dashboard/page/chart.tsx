@@ -1,0 +1,94 @@
+/** Bars over time by uPlot, in the colours of the page, as wide as there is room. */
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+
+export interface Series {
+  readonly label: string
+  /** The name of a colour of the page. */
+  readonly colour: string
+  readonly values: readonly number[]
+}
+
+/** The series stand upon each other. `times` are seconds since the Unix epoch, `step` the seconds of one bar. */
+export function Bars(props: {
+  readonly times: readonly number[]
+  readonly step: number
+  readonly series: readonly Series[]
+  readonly height: number
+  readonly theme: string
+  readonly render: (value: number) => string
+}) {
+  const place = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    const element = place.current
+    if (element === null) return
+    const chart = new uPlot(optionsOf(props, element), dataOf(props), element)
+    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: props.height }))
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      chart.destroy()
+    }
+  }, [props.times, props.series, props.theme, props.height])
+  return <div class="chart" ref={place} />
+}
+
+function dataOf({ times, series }: Parameters<typeof Bars>[0]): uPlot.AlignedData {
+  let below = times.map(() => 0)
+  const stacked = series.map(({ values }) => {
+    below = below.map((sum, index) => sum + (values[index] ?? 0))
+    return below
+  })
+  // What stands highest is drawn first, so that the others cover its lower part.
+  return [[...times], ...stacked.toReversed()]
+}
+
+function optionsOf(props: Parameters<typeof Bars>[0], element: HTMLElement): uPlot.Options {
+  const colours = getComputedStyle(document.documentElement)
+  const colour = (name: string) => colours.getPropertyValue(`--${name}`).trim()
+  const axis = {
+    stroke: colour('quiet'),
+    font: '11px system-ui, sans-serif',
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { show: false },
+  }
+  const last = props.times.at(-1) ?? 0
+  const bars = uPlot.paths.bars?.({ size: [0.75, 40], align: 1 })
+  return {
+    width: element.clientWidth,
+    height: props.height,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false } },
+    padding: [8, 20, 0, 0],
+    scales: {
+      x: { range: () => [(props.times[0] ?? last) - props.step * 0.2, last + props.step] },
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 24,
+        grid: { show: false },
+        values: (_, splits) => splits.map((at) => (at > last ? '' : renderTick(at, props.step))),
+      },
+      { ...axis, size: 46, values: (_, splits) => splits.map((value) => props.render(value)) },
+    ],
+    series: [
+      {},
+      ...props.series.toReversed().map(({ label, colour: name }) => ({
+        label,
+        fill: colour(name),
+        width: 0,
+        points: { show: false },
+        ...(bars === undefined ? {} : { paths: bars }),
+      })),
+    ],
+  }
+}
+
+function renderTick(seconds: number, step: number): string {
+  const date = new Date(seconds * 1000)
+  return step >= 86_400
+    ? date.toLocaleDateString([], { month: 'short', day: 'numeric' })
+    : date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false })
+}

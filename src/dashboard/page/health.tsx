@@ -1,0 +1,120 @@
+/** The page Health: what arrives, what is missing, what was dropped, and what to do about it. */
+import type { HealthLine, HealthView } from '../health-view.ts'
+import { renderAgo, renderBytes, renderExact } from './format.ts'
+import { useAnswer, useNow } from './hub.ts'
+import { Awaited, Card, Empty } from './parts.tsx'
+
+export function HealthPage() {
+  const loaded = useAnswer<HealthView>('/api/health')
+  return <Awaited loaded={loaded}>{(view) => <Health view={view} />}</Awaited>
+}
+
+function Health(props: { readonly view: HealthView }) {
+  const { sections, store } = props.view
+  return (
+    <>
+      <Arrivals view={props.view} />
+      <div class="columns">
+        <Incomplete view={props.view} />
+        {sections.map(({ title, lines }) => (
+          <Card key={title} title={title}>
+            <Lines lines={lines} />
+          </Card>
+        ))}
+        <Card title="Store" note={store.url}>
+          <Lines
+            lines={[
+              { label: 'spans', value: store.spans, level: 'ok' },
+              { label: 'log records', value: store.logs, level: 'ok' },
+              { label: 'metric points', value: store.points, level: 'ok' },
+              { label: 'on disk', value: renderBytes(store.bytes), level: 'ok' },
+            ]}
+          />
+        </Card>
+      </div>
+    </>
+  )
+}
+
+function Lines(props: { readonly lines: readonly HealthLine[] }) {
+  return (
+    <dl class="lines">
+      {props.lines.map(({ label, value, level, hint }) => (
+        <div key={label} class={level}>
+          <dt>
+            {label}
+            {hint !== undefined && <small>{hint}</small>}
+          </dt>
+          <dd>{typeof value === 'number' ? renderExact(value) : value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Arrivals(props: { readonly view: HealthView }) {
+  const now = useNow(1000)
+  const { arrivals } = props.view
+  return (
+    <Card title="What arrives" note="since the hub was started">
+      {arrivals.length === 0 ? (
+        <Empty title="Nothing has arrived.">
+          Run <code>claude-otel</code>; <code>claude-otel status</code> says where it sends to, and what waits to be
+          sent.
+        </Empty>
+      ) : (
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th>Service</th>
+                <th class="minor">Scope</th>
+                <th class="number">Spans</th>
+                <th class="number">Log records</th>
+                <th class="number">Points</th>
+                <th class="number">Last</th>
+              </tr>
+            </thead>
+            <tbody>
+              {arrivals.map(({ service, scope, spans, logs, points, lastUnixMs }) => (
+                <tr key={`${service} ${scope}`}>
+                  <td>{service}</td>
+                  <td class="minor">{scope}</td>
+                  <td class="number">{renderExact(spans)}</td>
+                  <td class="number">{renderExact(logs)}</td>
+                  <td class="number">{renderExact(points)}</td>
+                  <td class="number">{lastUnixMs === 0 ? '–' : renderAgo(lastUnixMs * 1000, now)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  )
+}
+
+const consequences = {
+  'claude-otel': 'Claude Code tells of it alone: there are no tool waits, no previews. Start it with claude-otel.',
+  'claude-code': 'claude-otel tells of it alone: auxiliary requests are known only at its end.',
+}
+
+function Incomplete(props: { readonly view: HealthView }) {
+  const { incomplete } = props.view
+  return (
+    <Card title="What is missing">
+      {incomplete.length === 0 ? (
+        <p class="quiet">No active session is told of by one side alone.</p>
+      ) : (
+        <ul class="list tall">
+          {incomplete.map(({ session, missing }) => (
+            <li key={session.id}>
+              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <small>{consequences[missing]}</small>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}

@@ -1,0 +1,285 @@
+/** The page Now: who works, on what, how much of its context is left, what it costs, what failed. */
+import { useMemo } from 'preact/hooks'
+import type { LiveError, ToolInFlight } from '../live.ts'
+import type { NowSession, NowView, SessionContext } from '../overview.ts'
+import type { UsageRow } from '../usage-reader.ts'
+import { Bars } from './chart.tsx'
+import {
+  renderAgo,
+  renderCount,
+  renderDuration,
+  renderModel,
+  renderMoment,
+  renderPercent,
+  renderTime,
+  renderUsd,
+} from './format.ts'
+import { useAnswer, useNow } from './hub.ts'
+import { Awaited, Card, Empty, Figure, Legend, State, TokenBar, TokenCount, tokenKinds, totalOf } from './parts.tsx'
+
+export function NowPage(props: { readonly theme: string }) {
+  const loaded = useAnswer<NowView>('/api/now')
+  return <Awaited loaded={loaded}>{(view) => <Now view={view} theme={props.theme} />}</Awaited>
+}
+
+function Now(props: { readonly view: NowView; readonly theme: string }) {
+  const { view } = props
+  const isNew = view.sessions.length === 0 && view.recent.length === 0
+  return (
+    <>
+      <Figures view={view} />
+      {isNew && <Welcome />}
+      {view.sessions.length > 0 && (
+        <div class="sessions">
+          {view.sessions.map((session) => (
+            <SessionCard key={session.id} session={session} />
+          ))}
+        </div>
+      )}
+      {!isNew && view.sessions.length === 0 && (
+        <Empty title="No session is active.">
+          Start one with <code>claude-otel</code>; it appears here by itself.
+        </Empty>
+      )}
+      <div class="columns">
+        {view.usage !== undefined && <MinutesCard usage={view.usage} atMs={view.atUnixMs} theme={props.theme} />}
+        {view.usage !== undefined && view.usage.byModel.length > 0 && <ModelsCard rows={view.usage.byModel} />}
+        {view.recent.length > 0 && <RecentCard sessions={view.recent} />}
+        {!isNew && <ErrorsCard errors={view.errors} />}
+      </div>
+    </>
+  )
+}
+
+function Welcome() {
+  return (
+    <Empty title="Nothing has arrived yet.">
+      Run <code>claude-otel</code> in place of <code>claude</code>, or point any OTLP exporter at{' '}
+      <code>http://localhost:4318</code>. What arrives appears here by itself.
+    </Empty>
+  )
+}
+
+function Figures(props: { readonly view: NowView }) {
+  const { sessions, usage } = props.view
+  const inFlight = sessions.reduce((sum, { live }) => sum + (live?.inFlight.length ?? 0), 0)
+  return (
+    <div class="figures">
+      <Figure value={String(sessions.length)} label={sessions.length === 1 ? 'active session' : 'active sessions'} />
+      <Figure value={String(inFlight)} label={inFlight === 1 ? 'tool in flight' : 'tools in flight'} />
+      {usage !== undefined && (
+        <>
+          <Figure value={renderCount(usage.today === undefined ? 0 : totalOf(usage.today))} label="tokens today" />
+          <Figure
+            value={renderUsd(usage.today?.costUsd ?? (usage.today === undefined ? 0 : null))}
+            label="cost today"
+          />
+          <Figure
+            value={`${renderCount(usage.burn.tokensPerMinute)}/min`}
+            label="tokens, last 10 min"
+            tone={usage.burn.tokensPerMinute === 0 ? 'quiet' : undefined}
+          />
+          <Figure
+            value={usage.burn.usdPerHour === null ? '–' : `${renderUsd(usage.burn.usdPerHour)}/h`}
+            label="burn, last 10 min"
+            tone={usage.burn.usdPerHour === null ? 'quiet' : undefined}
+          />
+        </>
+      )}
+      {usage === undefined && <Figure value="–" label="usage is not tracked by this hub" tone="quiet" />}
+    </div>
+  )
+}
+
+function SessionCard(props: { readonly session: NowSession }) {
+  const { session } = props
+  const now = useNow(1000)
+  const about = [session.project, session.branch, session.model && renderModel(session.model)].filter(Boolean)
+  return (
+    <article class="card session">
+      <header>
+        <h2>
+          <a href={`#/session/${encodeURIComponent(session.id)}`}>
+            {session.title ?? `Session ${session.id.slice(0, 8)}`}
+          </a>
+        </h2>
+        <State state={session.state} />
+      </header>
+      <p class="about">
+        <span>{about.join(' · ') || session.id}</span>
+        <span title={`last heard of at ${renderTime(session.lastUnixMicro)}`}>
+          {renderDuration(Math.max(0, now * 1000 - session.startUnixMicro))}
+        </span>
+      </p>
+      {session.context !== undefined && <Context context={session.context} now={now} />}
+      <div class="flight">
+        {(session.live?.inFlight ?? []).map((tool) => (
+          <Tool key={tool.useId} tool={tool} now={now} />
+        ))}
+      </div>
+      {session.today !== undefined && (
+        <p class="about">
+          <span>
+            <TokenCount row={session.today} /> tokens today
+          </span>
+          <span>{renderUsd(session.today.costUsd)}</span>
+        </p>
+      )}
+    </article>
+  )
+}
+
+function Context(props: { readonly context: SessionContext; readonly now: number }) {
+  const { tokens, windowTokens, fullUnixMicro, samples } = props.context
+  const share = windowTokens === undefined ? undefined : tokens / windowTokens
+  const tone = share === undefined || share < 0.6 ? '' : share < 0.8 ? 'warn' : 'bad'
+  const before = samples.at(-2)?.tokens
+  const growth = before === undefined ? '' : `${renderChange(tokens - before)} with the last answer`
+  const forecast = fullUnixMicro === undefined ? growth : renderForecast(fullUnixMicro / 1000 - props.now)
+  return (
+    <div class="context">
+      <p>
+        <span>
+          context {share !== undefined && <b class={tone}>{renderPercent(share)} </b>}
+          <b>{renderCount(tokens)}</b>
+          {windowTokens !== undefined && ` of ${renderCount(windowTokens)}`}
+        </span>
+        <span class="quiet">{forecast}</span>
+      </p>
+      {share === undefined ? (
+        <Sparkline values={samples.map((sample) => sample.tokens)} />
+      ) : (
+        <div class="meter">
+          <i class={tone} style={{ width: `${Math.min(100, share * 100)}%` }} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function renderChange(tokens: number): string {
+  return `${tokens < 0 ? '−' : '+'}${renderCount(Math.abs(tokens))}`
+}
+
+function renderForecast(ms: number): string {
+  const minutes = Math.round(ms / 60_000)
+  return minutes < 1 ? 'full within a minute at this pace' : `full in ${renderDuration(minutes * 6e7)} at this pace`
+}
+
+function Sparkline(props: { readonly values: readonly number[] }) {
+  const { values } = props
+  if (values.length < 2) return null
+  const max = Math.max(...values)
+  const points = values.map((value, index) => `${(100 * index) / (values.length - 1)},${22 - (20 * value) / max}`)
+  return (
+    <svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="context over time">
+      <polyline points={points.join(' ')} vector-effect="non-scaling-stroke" />
+    </svg>
+  )
+}
+
+function Tool(props: { readonly tool: ToolInFlight; readonly now: number }) {
+  const { name, detail, sinceUnixMicro, isAsking } = props.tool
+  return (
+    <p class={isAsking ? 'asking' : ''}>
+      <b>{name}</b>
+      <span class="detail" title={detail}>
+        {isAsking ? 'waits for permission · ' : ''}
+        {detail}
+      </span>
+      <span>{renderDuration(Math.max(0, props.now * 1000 - sinceUnixMicro))}</span>
+    </p>
+  )
+}
+
+function MinutesCard(props: {
+  readonly usage: NonNullable<NowView['usage']>
+  readonly atMs: number
+  readonly theme: string
+}) {
+  const { minutes } = props.usage
+  const { times, series } = useMemo(() => minuteSeries(minutes, props.atMs), [minutes, props.atMs])
+  return (
+    <Card title="Tokens per minute" note="the last hour" class="wide">
+      {minutes.length === 0 ? (
+        <Empty title="No tokens in the last hour." />
+      ) : (
+        <Bars times={times} step={60} series={series} height={170} theme={props.theme} render={renderCount} />
+      )}
+      <Legend parts={tokenKinds.map(([, tone, name]) => ({ name, class: tone }))} />
+    </Card>
+  )
+}
+
+function minuteSeries(rows: readonly UsageRow[], atMs: number) {
+  const last = Math.floor(atMs / 60_000) * 60
+  const times = Array.from({ length: 60 }, (_, index) => last - (59 - index) * 60)
+  const byTime = new Map(rows.map((row) => [(row.minute ?? 0) / 1000, row]))
+  const series = tokenKinds.map(([key, colour, label]) => ({
+    label,
+    colour,
+    values: times.map((time) => byTime.get(time)?.[key] ?? 0),
+  }))
+  return { times, series }
+}
+
+function ModelsCard(props: { readonly rows: readonly UsageRow[] }) {
+  const most = Math.max(...props.rows.map(totalOf))
+  return (
+    <Card title="Models today">
+      <ul class="bars">
+        {props.rows.map((row) => (
+          <li key={row.model}>
+            <span class="name">{renderModel(row.model ?? 'unknown')}</span>
+            <TokenBar row={row} of={most} />
+            <TokenCount row={row} />
+            <span class="usd">{renderUsd(row.costUsd)}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+function RecentCard(props: { readonly sessions: NowView['recent'] }) {
+  const now = useNow(10_000)
+  return (
+    <Card title="Recently ended">
+      <ul class="list">
+        {props.sessions.map((session) => (
+          <li key={session.id}>
+            <a href={`#/session/${encodeURIComponent(session.id)}`}>
+              {session.title ?? `Session ${session.id.slice(0, 8)}`}
+            </a>
+            <span class="quiet">{session.project}</span>
+            {session.state === 'lost' && <State state="lost" />}
+            <span class="quiet" title={renderMoment(session.lastUnixMicro)}>
+              {renderAgo(session.lastUnixMicro, now)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+function ErrorsCard(props: { readonly errors: readonly LiveError[] }) {
+  return (
+    <Card title="Errors">
+      {props.errors.length === 0 ? (
+        <p class="quiet">None since the hub was started, nor in the half hour before.</p>
+      ) : (
+        <ul class="list">
+          {props.errors.map((error) => (
+            <li key={`${error.sessionId} ${error.unixMicro} ${error.text}`}>
+              <a class="bad" href={`#/session/${encodeURIComponent(error.sessionId)}`} title={error.text}>
+                {error.text || error.event}
+              </a>
+              <span class="quiet">{renderMoment(error.unixMicro)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}

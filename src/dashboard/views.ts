@@ -1,0 +1,169 @@
+/** From what a store holds to what the page shows: sessions, turns, log records, one span. Pure; times are microseconds. */
+import type { SessionFacts } from '../store/session-facts.ts'
+import type { OtlpLogRecord, OtlpSpan, OtlpValue } from '../telemetry/otlp.ts'
+import { addTokens, compact, noTokens, type SpanFacts, type Tokens, text } from './span-facts.ts'
+import type { TimeSpent } from './time-spent.ts'
+
+/** `lost`: claude was gone without a word, or nothing was heard of it for so long that it must be. */
+export type SessionState = 'active' | 'ended' | 'lost'
+
+export interface SessionRow {
+  readonly id: string
+  readonly state: SessionState
+  readonly title?: string
+  readonly project?: string
+  readonly branch?: string
+  readonly model?: string
+  readonly user?: string
+  readonly version?: string
+  readonly source?: string
+  readonly endReason?: string
+  readonly startUnixMicro: number
+  /** Last heard of. */
+  readonly lastUnixMicro: number
+}
+
+/** What an ended session's last metrics take to come. */
+const afterwordMicro = 5_000_000
+/** A person can sit before a prompt for long, but the wrapper's metrics come every minute. */
+const silenceMicro = 30 * 60 * 1_000_000
+
+export function sessionState(facts: SessionFacts, nowUnixMicro: number): SessionState {
+  const { endTime, endReason, lastTime } = facts
+  const goesOn = endTime === undefined || lastTime > endTime + afterwordMicro
+  if (!goesOn) return endReason === 'crashed' ? 'lost' : 'ended'
+  return nowUnixMicro - lastTime > silenceMicro ? 'lost' : 'active'
+}
+
+export function sessionRow(facts: SessionFacts, nowUnixMicro: number): SessionRow {
+  const { id, title, repository, cwd, branch, model, user, version, source, endReason } = facts
+  const state = sessionState(facts, nowUnixMicro)
+  const project = repository ?? cwd?.split(/[\\/]/).findLast((part) => part !== '')
+  const told = { title, project, branch, model, user, version, source }
+  return {
+    id,
+    state,
+    startUnixMicro: facts.firstTime,
+    lastUnixMicro: facts.lastTime,
+    ...compact(told),
+    ...(state !== 'active' && endReason !== undefined ? { endReason } : {}),
+  }
+}
+
+export interface TurnRow {
+  readonly traceId: string
+  readonly spanId: string
+  readonly name: string
+  readonly prompt?: string
+  readonly status?: string
+  readonly startUnixMicro: number
+  readonly endUnixMicro: number
+  readonly isOpen: boolean
+  readonly tools: number
+  readonly tokens: Tokens
+}
+
+/** Turns by start; the tokens and tools of one are those of everything below it, subagents included. */
+export function turnRows(
+  rows: readonly (SpanFacts & { readonly depth: number; readonly isOpen: boolean })[],
+): TurnRow[] {
+  const turns: (TurnRow & { tokens: Tokens; tools: number })[] = []
+  let turn: { readonly depth: number; readonly row: (typeof turns)[number] } | undefined
+  for (const row of rows) {
+    if (turn !== undefined && row.depth <= turn.depth) turn = undefined
+    if (row.kind === 'turn' && turn === undefined) {
+      turn = { depth: row.depth, row: emptyTurn(row) }
+      turns.push(turn.row)
+    }
+    if (turn === undefined) continue
+    if (row.kind === 'tool' && row.name !== 'execution') turn.row.tools += 1
+    if (row.kind === 'model' && row.tokens !== undefined) turn.row.tokens = addTokens(turn.row.tokens, row.tokens)
+  }
+  return turns.sort((a, b) => a.startUnixMicro - b.startUnixMicro)
+}
+
+function emptyTurn(row: SpanFacts & { readonly isOpen: boolean }): TurnRow & { tokens: Tokens; tools: number } {
+  const { traceId, spanId, name, startUnixMicro, endUnixMicro, isOpen, detail: prompt, status } = row
+  const known = { traceId, spanId, name, startUnixMicro, endUnixMicro, isOpen }
+  return { ...known, tools: 0, tokens: noTokens, ...compact({ prompt, status }) }
+}
+
+/** Of all model calls. Where claude-otel and Claude Code both tell of them, those of claude-otel count. */
+export function modelTokens(spans: readonly SpanFacts[]): Tokens {
+  const calls = spans.filter(({ kind, tokens }) => kind === 'model' && tokens !== undefined)
+  const ours = calls.filter(({ isOurs }) => isOurs)
+  return (ours.length > 0 ? ours : calls).reduce((sum, { tokens }) => addTokens(sum, tokens ?? noTokens), noTokens)
+}
+
+/** What `/api/sessions/<id>` answers; rows and log records come part by part. */
+export interface SessionView {
+  readonly session: SessionRow
+  readonly lanes: readonly string[]
+  readonly turns: readonly TurnRow[]
+  readonly time: TimeSpent
+  readonly tokens: Tokens
+  readonly rowCount: number
+  /** Another one means that the rows are others. */
+  readonly revision: string
+}
+
+export interface LogView {
+  readonly unixMicro: number
+  readonly severity: 'error' | 'warning' | 'info'
+  readonly event: string
+  readonly text: string
+  readonly traceId?: string
+  readonly spanId?: string
+}
+
+export function logView(log: OtlpLogRecord): LogView {
+  const { timeUnixMicro: unixMicro, severityNumber, eventName, body, attributes, traceId, spanId } = log
+  const words = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body)
+  const event = eventName ?? 'log'
+  return {
+    unixMicro,
+    severity: severityNumber >= 17 ? 'error' : severityNumber >= 13 ? 'warning' : 'info',
+    event,
+    text: words === '' || words === `claude_code.${event}` ? told(attributes) : words,
+    ...compact({ traceId, spanId }),
+  }
+}
+
+/** Claude Code's own records say everything in attributes. */
+function told(attributes: OtlpLogRecord['attributes']): string {
+  const names = ['prompt', 'tool_name', 'error', 'model', 'decision', 'hook_name', 'mcp_server_name']
+  return names.flatMap((name) => text(attributes[name]) ?? []).join(' · ')
+}
+
+/** One span with all that was recorded of it. */
+export interface SpanView {
+  readonly name: string
+  readonly traceId: string
+  readonly spanId: string
+  readonly startUnixMicro: number
+  readonly endUnixMicro: number
+  readonly statusMessage?: string
+  readonly attributes: readonly (readonly [name: string, value: string])[]
+  readonly events: readonly { readonly name: string; readonly unixMicro: number }[]
+  readonly service: string
+}
+
+export function spanView(span: OtlpSpan): SpanView {
+  const { name, traceId, spanId, startUnixMicro, endUnixMicro, statusMessage, attributes, events, source } = span
+  const shown = Object.entries(attributes).map(([key, value]) => [key, renderValue(value)] as const)
+  return {
+    name,
+    traceId,
+    spanId,
+    startUnixMicro,
+    endUnixMicro,
+    attributes: shown.sort(([a], [b]) => (a < b ? -1 : 1)),
+    events: events.map((event) => ({ name: event.name, unixMicro: event.timeUnixMicro })),
+    service: renderValue(source.resource['service.name'] ?? ''),
+    ...compact({ statusMessage }),
+  }
+}
+
+function renderValue(value: OtlpValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
