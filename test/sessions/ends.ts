@@ -4,7 +4,7 @@ import { expect } from 'bun:test'
 import type { ClaudeHome } from '../kit/claude-home.ts'
 import { type Answer, error, type MessagesApi, text, tools } from '../kit/messages-api.ts'
 import type { Case } from './play.ts'
-import { bash, failure, model, sessionOf, success, unattended } from './words.ts'
+import { bash, failure, model, sessionOf, success, unattended, waitForFile } from './words.ts'
 
 const errors: readonly Case[] = ([400, 429, 500] as const).map((status) => ({
   title: `an API that answers ${status} to every try`,
@@ -88,9 +88,7 @@ const kills: readonly Case[] = [
     // The tool leaves a program behind that kills claude when the next request has come.
     script: ({ path }) => ({
       main: [
-        tools(
-          bash(`pid=$PPID; (while ! test -e ${path}/asked; do sleep 0.05; done; kill -KILL $pid) >/dev/null 2>&1 &`),
-        ),
+        tools(bash(`pid=$PPID; (${waitForFile(`${path}/asked`)}; kill -KILL $pid) >/dev/null 2>&1 &`)),
         () => {
           void Bun.write(`${path}/asked`, '')
           return text('Never said.', { delayMs: 20_000 })

@@ -8,7 +8,7 @@ import { metricTotals, type Span } from '../kit/otlp-sink.ts'
 import type { Terminal } from '../kit/terminal.ts'
 import { until } from '../kit/until.ts'
 import { type Stage, sessionsOf } from './play.ts'
-import { bash, endless, model, oneAnswer, oneTool, subagent } from './words.ts'
+import { bash, endless, model, oneAnswer, oneTool, subagent, waitForFile } from './words.ts'
 
 export interface Sitting {
   readonly title: string
@@ -197,10 +197,7 @@ const interruptions: readonly Sitting[] = [
         text('It is back.'),
       ],
       agents: {
-        'SUB-ONE': [
-          tools(bash(`touch ${path}/sub; while ! test -e ${path}/go; do sleep 0.05; done`)),
-          text('Sub done.'),
-        ],
+        'SUB-ONE': [tools(bash(`touch ${path}/sub; ${waitForFile(`${path}/go`)}`)), text('Sub done.')],
       },
     }),
     async act(terminal, { home: { path } }) {
@@ -315,10 +312,7 @@ const commands: readonly Sitting[] = [
     script: ({ path }) => ({
       main: [tools(subagent('SUB-ONE', true)), text('Started.'), text('After the clear.'), text('It is back.')],
       agents: {
-        'SUB-ONE': [
-          tools(bash(`touch ${path}/sub; while ! test -e ${path}/go; do sleep 0.05; done`)),
-          text('Sub done.'),
-        ],
+        'SUB-ONE': [tools(bash(`touch ${path}/sub; ${waitForFile(`${path}/go`)}`)), text('Sub done.')],
       },
     }),
     async act(terminal, { home: { path } }) {
@@ -392,7 +386,7 @@ const queues: readonly Sitting[] = [
     title: 'two prompts written while a tool runs, which the model is told of in the same turn',
     args: free,
     script: ({ path }) => ({
-      main: [tools(bash(`touch ${path}/run; while ! test -e ${path}/go; do sleep 0.05; done`)), text('All three.')],
+      main: [tools(bash(`touch ${path}/run; ${waitForFile(`${path}/go`)}`)), text('All three.')],
     }),
     async act(terminal, { home: { path } }) {
       await ready(terminal)

@@ -22,7 +22,7 @@ import {
   tree,
 } from './play.ts'
 import { expectTold } from './told.ts'
-import { bash, sessionOf } from './words.ts'
+import { bash, sessionOf, waitForFile } from './words.ts'
 
 const unattended = ['--session-id', sessionId, '--permission-mode', 'bypassPermissions']
 
@@ -126,7 +126,7 @@ for (const { title, program, byHand } of inside) {
 }
 
 test('two sessions at once in one folder are two traces, each with its own words', async () => {
-  const meet = (own: string, other: string) => bash(`touch ${own}; while ! test -e ${other}; do sleep 0.05; done`)
+  const meet = (own: string, other: string) => bash(`touch ${own}; ${waitForFile(other)}`)
   const stage = await openStage(({ path }) => ({
     main: [],
     agents: {

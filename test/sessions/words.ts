@@ -37,6 +37,11 @@ export function toolsOf({ sink }: Pick<Stage, 'sink'>, tool: string): Span[] {
   return calls.sort((a, b) => a.startUnixMicro - b.startUnixMicro)
 }
 
+/** Shell that waits for a file, for a minute at most: a test that fails must not leave it waiting. */
+export function waitForFile(path: string): string {
+  return `i=0; until test -e ${path} || test $((i += 1)) -gt 1200; do sleep 0.05; done`
+}
+
 export function bash(command: string) {
   return toolUse('Bash', { command, description: 'Run it' })
 }
