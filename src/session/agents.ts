@@ -104,6 +104,14 @@ export class Agents {
     return Math.max(0, ...open.map(({ invocation }) => invocation.lastUnixMicro))
   }
 
+  /** Those whose whole answer was told, though not their end: the hook was lost. */
+  endAnswered(): void {
+    for (const agent of this.agents.values()) {
+      const { agentId, lastUnixMicro } = agent.invocation
+      if (this.models.isAnswered(agentId)) this.end(agent, lastUnixMicro, 'completed')
+    }
+  }
+
   finish(at: number, status: InvocationStatus): void {
     for (const agent of this.agents.values()) this.end(agent, at, status)
   }

@@ -203,6 +203,7 @@ export class Session {
     const status = crashed ? 'abandoned' : 'interrupted'
     // Ctrl-C can end the hook that tells of the turn's end, too.
     const isAnswered = !crashed && this.models.isAnswered()
+    this.agents.endAnswered()
     this.models.flush()
     this.endings.flush()
     // Background agents survive /clear and /resume; claude tells the rest of them in the session that it goes on with.
