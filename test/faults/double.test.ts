@@ -30,7 +30,10 @@ const steps: readonly Fault[] = [
   'run.removing',
 ]
 
+type Temporality = 'cumulative' | 'delta'
+
 interface Scene {
+  readonly temporality: Temporality
   readonly home: { readonly path: string; readonly state: string }
   readonly sink: OtlpSink
 }
@@ -38,18 +41,22 @@ interface Scene {
 const calls = readRecording('tools').filter(({ pid }, _, [first]) => pid === first?.pid)
 const names = ['sessions', 'turns', 'tool_calls', 'tokens', 'model_requests'].map((name) => `claude.${name}_total`)
 
-function openScene(sink: OtlpSink): Scene {
+function openScene(sink: OtlpSink, temporality: Temporality): Scene {
   const path = mkdtempSync(join(root, 'home-'))
   const state = join(path, 'state')
   fillSpool(createRunFolder(join(state, 'runs/claude-9000001')), calls)
-  return { home: { path, state }, sink }
+  return { home: { path, state }, sink, temporality }
 }
 
-async function drain({ home, sink }: Scene, fault: Readonly<Record<string, string>> = {}): Promise<boolean> {
+async function drain(
+  { home, sink, temporality }: Scene,
+  fault: Readonly<Record<string, string>> = {},
+): Promise<boolean> {
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: home.path,
     CLAUDE_OTEL_HOME: home.state,
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality,
     ...sink.environment(),
     ...fault,
   }
@@ -90,19 +97,25 @@ const expected = withScene(async (scene) => {
   return contentOf(scene)
 })
 
-async function withScene<Result>(play: (scene: Scene) => Promise<Result>): Promise<Result> {
+async function withScene<Result>(
+  play: (scene: Scene) => Promise<Result>,
+  temporality: Temporality = 'cumulative',
+): Promise<Result> {
   const sink = await startOtlpSink()
   try {
-    return await play(openScene(sink))
+    return await play(openScene(sink, temporality))
   } finally {
     await sink.close()
   }
 }
 
 describe('a take-over that is killed, and the next one too', () => {
-  for (const first of steps) test.concurrent(`first at ${first}, then at any step`, () => each(first), 60_000)
+  for (const first of steps) test.concurrent(`first at ${first}, then at any step`, () => each(first), 180_000)
+  for (const first of steps.filter((step) => step.startsWith('export.'))) {
+    test.concurrent(`the same of deltas, first at ${first}`, () => each(first, 'delta'), 180_000)
+  }
 
-  async function each(first: Fault): Promise<void> {
+  async function each(first: Fault, temporality?: Temporality): Promise<void> {
     for (const second of [...steps, 'run.replace' as const]) {
       const got = await withScene(async (scene) => {
         for (const [index, fault] of [first, second].entries()) {
@@ -111,8 +124,11 @@ describe('a take-over that is killed, and the next one too', () => {
           if (!(await drain(scene, env))) expect([index, unexploded()]).toEqual([1, [second]])
         }
         await drainAll(scene)
+        expect(
+          new Set(scene.sink.points().map((point) => point.temporality)).has(temporality === 'delta' ? 1 : 2),
+        ).toBe(true)
         return contentOf(scene)
-      })
+      }, temporality)
       expect({ second, ...got }).toEqual({ second, ...(await expected) })
     }
   }

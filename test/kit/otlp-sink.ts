@@ -124,13 +124,16 @@ export function chatTokens(spans: readonly Span[]): Omit<Tokens, 'thinking'> {
   return sum
 }
 
-/** The last value of every cumulative stream of an instrument, summed by one attribute, or over all as ''. */
+/**
+ * The last value of every cumulative stream of an instrument and each delta once, as a receiver has them that keys points by stream,
+ * start and time; summed by one attribute, or over all as ''.
+ */
 export function metricTotals(points: readonly MetricPoint[], name: string, by?: string): Record<string, number> {
   const streams = new Map<string, MetricPoint>()
   for (const point of points.filter((candidate) => candidate.name === name)) {
-    if (point.temporality !== 2) throw new Error(`${name}: a point that is not cumulative`)
     const run = point.resource['service.instance.id']
-    const key = JSON.stringify([run, point.startUnixMicro, Object.entries(point.attributes).sort()])
+    const time = point.temporality === 1 ? point.timeUnixMicro : undefined
+    const key = JSON.stringify([run, point.startUnixMicro, time, Object.entries(point.attributes).sort()])
     const last = streams.get(key)
     if (last === undefined || last.timeUnixMicro <= point.timeUnixMicro) streams.set(key, point)
   }
