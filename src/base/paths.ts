@@ -19,8 +19,14 @@ export interface StatePaths {
   readonly signals: string
   /** One line per closing of a run: what was delivered, how hooks did. */
   readonly reports: string
-  /** What the hub keeps. */
+  /** The folder that the one hub of this user owns. */
   readonly hub: string
+  /** Where that hub listens. */
+  readonly hubPresence: string
+  /** What a hub in the background has to say. */
+  readonly hubLog: string
+  /** What the hub keeps. */
+  readonly hubStore: string
 }
 
 /** Undefined where no home is known; then nothing can be kept and telemetry is off. */
@@ -36,7 +42,10 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     dropped: join(root, 'dropped.jsonl'),
     signals: join(root, 'signals.jsonl'),
     reports: join(root, 'reports.jsonl'),
-    hub: join(root, 'hub.db'),
+    hub: join(root, 'hub'),
+    hubPresence: join(root, 'hub', 'hub.json'),
+    hubLog: join(root, 'hub', 'log'),
+    hubStore: join(root, 'hub.db'),
   }
 }
 

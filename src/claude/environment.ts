@@ -9,6 +9,14 @@ type Environment = Readonly<Record<string, string | undefined>>
 const sessionEndVariable = 'CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS'
 const sessionEndMs = '5000'
 
+/** Where Claude Code's own telemetry is to go. */
+interface Receiver {
+  readonly host: string
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly token?: string
+}
+
 /** `root` is undefined where trace context is not to be handed on (OTEL_PROPAGATORS). A copy; ours is left as it is. */
 export function childEnvironment(
   env: Environment,
@@ -21,4 +29,36 @@ export function childEnvironment(
     [sessionEndVariable]: env[sessionEndVariable] ?? sessionEndMs,
     ...(root === undefined ? {} : { TRACEPARENT: renderTraceparent(root), TRACESTATE: root.traceState }),
   }
+}
+
+/** Metrics repeat what was said before, so they can be rare; log records bring each request's tokens at once. */
+const metricIntervalMs = '5000'
+const logIntervalMs = '1000'
+/** Of claude's end, which its own telemetry may hold up for two seconds. */
+const shutdownMs = '1000'
+
+/**
+ * Switches Claude Code's own metrics and events on, towards a receiver on this machine. What the user has set stays as it is, and
+ * so does a telemetry that is switched off. Traces are not switched on: what their spans tell is in ours.
+ */
+export function nativeTelemetry(env: Environment, { host, grpcPort, httpPort, token }: Receiver): Environment {
+  if (/^(?:0|false|no|off)$/i.test(env.CLAUDE_CODE_ENABLE_TELEMETRY?.trim() ?? '')) return {}
+  const portOf = (protocol: string) => (protocol.startsWith('grpc') ? grpcPort : httpPort)
+  const protocol = env.OTEL_EXPORTER_OTLP_PROTOCOL || 'http/protobuf'
+  const headers =
+    // Claude takes the value as it is; what is encoded would stay so.
+    token === undefined ? {} : { OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${token}` }
+  const added: Environment = {
+    CLAUDE_CODE_ENABLE_TELEMETRY: '1',
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://${host}:${portOf(protocol)}`,
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'cumulative',
+    OTEL_METRIC_EXPORT_INTERVAL: metricIntervalMs,
+    OTEL_LOGS_EXPORT_INTERVAL: logIntervalMs,
+    CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS: shutdownMs,
+    ...headers,
+  }
+  return Object.fromEntries(Object.entries(added).filter(([name]) => !env[name]))
 }

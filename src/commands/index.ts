@@ -23,6 +23,11 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     // main.ts has answered it before anything else is loaded.
     load: () => Promise.reject(new Error('a hook is not a command of the command line')),
   },
+  hub: {
+    description: 'the hub in the background, until nobody needs it',
+    isInternal: true,
+    load: async () => (await import('./hub.ts')).default,
+  },
   pump: {
     description: 'empty the spool of a run until its claude has exited',
     isInternal: true,

@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { HubKeeper } from '../hub/keeper.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { enforceBudget } from '../session/budget.ts'
 import { type Exit, startPump } from '../session/pump.ts'
@@ -33,10 +34,12 @@ export default defineOurCommand({
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
     const log = config.debug ? createLog(paths.log) : noLog
     const pump = startPump({ folder, paths, config, entry, log })
+    const keeper = config.usesHub && new HubKeeper({ paths, ports: config.usesHub, env, log })
     const claude = entry.wrapped?.pid ?? claudeOf(folder)
     while (pump.lives(claude)) await Bun.sleep(pollMs)
     const gone = (): Exit[] => pump.goneProcesses().map((pid) => ({ pid }))
     const report = await pump.close(gone, AbortSignal.timeout(deliveryMs))
+    keeper?.stop()
     if (report.settled) {
       await recoverRuns({
         paths,

@@ -1,7 +1,17 @@
 /** Whose words these are: ours or claude's. Pure. */
 
 /** Our commands; none has the name of one of claude's, so that `alias claude=claude-otel` takes nothing away. */
-export const commandNames = ['backfill', 'drain', 'hook', 'pump', 'serve', 'status', 'statusline', 'usage'] as const
+export const commandNames = [
+  'backfill',
+  'drain',
+  'hook',
+  'hub',
+  'pump',
+  'serve',
+  'status',
+  'statusline',
+  'usage',
+] as const
 export type CommandName = (typeof commandNames)[number]
 
 export type Route =

@@ -2,15 +2,19 @@
 
 import { Failure } from '../base/errors.ts'
 import { createLog, noLog } from '../base/log.ts'
-import { resolveStatePaths } from '../base/paths.ts'
+import { resolveStatePaths, type StatePaths } from '../base/paths.ts'
 import type { HubConfig } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { startHub } from '../hub/hub.ts'
+import { readPresence } from '../hub/presence.ts'
+import { type Registration, registerHub } from '../hub/registration.ts'
+import { isProcessAlive } from '../session/processes.ts'
+import { storeUrl } from '../store/store.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
 
 /** Senders that wait for an answer get it within this time. */
-const closeMs = 2000
+export const closeMs = 2000
 
 export default defineOurCommand({
   meta: { name: 'serve', description: 'Receive OTLP, keep it, count what Claude Code uses, and show it.' },
@@ -21,26 +25,68 @@ export default defineOurCommand({
     port: { type: 'string', description: 'The dashboard; 0 is a free one.' },
     store: { type: 'string', description: 'Where to keep it: a path or URL.' },
     json: { type: 'boolean', description: 'Print one line of JSON when it accepts.' },
+    stop: { type: 'boolean', description: 'End the hub that runs, and wait for that.' },
   },
   async run({ args, data }) {
     const env = readEnvironment()
+    const paths = resolveStatePaths(env)
+    if (args.stop) return stopHub(paths, (line) => process.stdout.write(`${line}\n`))
     const { config, problems } = await resolveSettings(env, data)
     const [problem] = problems
     if (problem !== undefined) throw problem
-    const paths = resolveStatePaths(env)
-    const hub = await startHub({
-      config: withArguments(config.hub, args),
-      notice: (message) => process.stderr.write(`claude-otel: ${message}\n`),
-      log: config.debug && paths !== undefined ? createLog(paths.log) : noLog,
-    })
-    const { grpcPort, httpPort, dashboard, store } = hub
-    const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
-    if (args.json) process.stdout.write(`${JSON.stringify(ready)}\n`)
-    else process.stdout.write(renderReady(args.host ?? config.hub.host, ready, dashboard.url))
-    await askedToEnd()
-    await hub.close(AbortSignal.timeout(closeMs))
+    const hubConfig = withArguments(config.hub, args)
+    const registration = paths === undefined ? undefined : await register(paths, hubConfig)
+    const log = config.debug && paths !== undefined ? createLog(paths.log) : noLog
+    const notice = (message: string) => void process.stderr.write(`claude-otel: ${message}\n`)
+    try {
+      const hub = await startHub({ config: hubConfig, notice, log })
+      const { grpcPort, httpPort, dashboard, store } = hub
+      const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
+      registration?.announce(hub.presence())
+      if (args.json) process.stdout.write(`${JSON.stringify(ready)}\n`)
+      else process.stdout.write(renderReady(hubConfig.host, ready, dashboard.url))
+      await askedToEnd()
+      await hub.close(AbortSignal.timeout(closeMs))
+    } finally {
+      registration?.release()
+    }
   },
 })
+
+/**
+ * A hub that is started while another runs is one more, which nobody finds who is not told of it. Two at one store would be one
+ * too many.
+ */
+async function register(paths: StatePaths, config: HubConfig): Promise<Registration | undefined> {
+  const registration = registerHub(paths)
+  if (registration !== undefined) return registration
+  const other = await readPresence(paths.hubPresence)
+  if (other === undefined || storeUrl(other.store)?.href !== storeUrl(config.store)?.href) return undefined
+  const mend = 'stop it with `claude-otel serve --stop`, or name another store'
+  throw new Failure(
+    'config',
+    `a hub keeps ${other.store} already: process ${other.pid}, dashboard at ${other.url}`,
+    mend,
+  )
+}
+
+/** Asks the registered hub to end, and waits until it has. */
+async function stopHub(paths: StatePaths | undefined, tell: (line: string) => unknown): Promise<void> {
+  const hub = paths === undefined ? undefined : await readPresence(paths.hubPresence)
+  if (hub === undefined || !isProcessAlive(hub.pid, hub.birth)) return void tell('no hub runs')
+  process.kill(hub.pid, 'SIGTERM')
+  const untilMs = Date.now() + 2 * closeMs
+  while (isProcessAlive(hub.pid, hub.birth)) {
+    if (Date.now() > untilMs)
+      throw new Failure(
+        'unavailable',
+        `process ${hub.pid} does not end`,
+        `kill -9 ${hub.pid} loses nothing that it has taken`,
+      )
+    await Bun.sleep(20)
+  }
+  tell(`the hub, process ${hub.pid}, has ended`)
+}
 
 interface Given {
   readonly host?: string | undefined
@@ -50,7 +96,7 @@ interface Given {
   readonly store?: string | undefined
 }
 
-function withArguments(config: HubConfig, given: Given): HubConfig {
+export function withArguments(config: HubConfig, given: Given): HubConfig {
   return {
     ...config,
     host: given.host ?? config.host,
@@ -61,7 +107,7 @@ function withArguments(config: HubConfig, given: Given): HubConfig {
   }
 }
 
-function portOf(flag: string, given: string | undefined): number | undefined {
+export function portOf(flag: string, given: string | undefined): number | undefined {
   if (given === undefined) return undefined
   const port = /^\d+$/.test(given) ? Number(given) : Number.NaN
   if (port <= 65_535) return port
@@ -80,7 +126,7 @@ function renderReady(host: string, { grpcPort, httpPort, store }: Ready, dashboa
   return `dashboard at ${dashboard}\n${receiver}\n`
 }
 
-function askedToEnd(): Promise<void> {
+export function askedToEnd(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
   })

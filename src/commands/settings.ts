@@ -1,8 +1,16 @@
 /** What every command begins with: the configuration from flags, environment and the user's file. */
-import { configFilePath } from '../base/paths.ts'
-import { type Config, capturedContent, type Environment, type Resolution, resolveConfig } from '../config/config.ts'
+import { configFilePath, resolveStatePaths } from '../base/paths.ts'
+import {
+  type Config,
+  capturedContent,
+  type Environment,
+  type HubPorts,
+  type Resolution,
+  resolveConfig,
+} from '../config/config.ts'
 import { isSet } from '../config/values.ts'
 import { runVariable } from '../hook/run-folder.ts'
+import { readPresence, seemsAlive } from '../hub/presence.ts'
 import type { RunContext } from '../session/run.ts'
 import { type ContentRule, narrowerRule } from '../telemetry/content.ts'
 
@@ -12,7 +20,7 @@ export async function resolveSettings(env: Environment, flags: Flags): Promise<R
   const path = configFilePath(env)
   const file =
     path !== undefined && isThere(path) ? (await import('../config/file.ts')).readConfigFile(path) : undefined
-  const sources = { env, flags, file, fileExists: isThere }
+  const sources = { env, flags, file, fileExists: isThere, runningHub: await runningHub(env) }
   if (!isSet('redact.patterns', sources) && !isSet('redact.off', sources)) return resolveConfig(sources)
   const { compilePattern } = await import('../telemetry/user-patterns.ts')
   const { detectorNames: kinds } = await import('../telemetry/detectors.ts')
@@ -62,6 +70,12 @@ export async function inheritSettings(env: Environment, flags: Flags): Promise<{
   return { env: { ...Object.fromEntries(hidden), ...env }, flags: { ...context.flags, ...flags } }
 }
 
+async function runningHub(env: Environment): Promise<HubPorts | undefined> {
+  const paths = resolveStatePaths(env)
+  const hub = paths === undefined ? undefined : await readPresence(paths.hubPresence)
+  return hub !== undefined && seemsAlive(hub) ? hub : undefined
+}
+
 /** Without `node:fs`. */
 function isThere(path: string): boolean {
   return Bun.file(path).size > 0
@@ -73,7 +87,7 @@ function isDestination(key: string): boolean {
 
 /** What of an environment says where signals go: handed to whoever takes a run over. */
 export function settingsEnvironment(env: Environment): Record<string, string> {
-  const ours = /^(?:CLAUDE_OTEL_|OTEL_|HOME$|XDG_CONFIG_HOME$|XDG_STATE_HOME$)/
+  const ours = /^(?:CLAUDE_OTEL_|OTEL_|OTLP_RECEIVER_PORT$|HOME$|XDG_CONFIG_HOME$|XDG_STATE_HOME$)/
   return Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (ours.test(name) && value !== undefined ? [[name, value]] : [])),
   )

@@ -6,7 +6,8 @@ import type { Log } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
-import type { Resolution } from '../config/config.ts'
+import type { HubAddress, Resolution } from '../config/config.ts'
+import type { HubKeeper } from '../hub/keeper.ts'
 import type { Drop } from '../session/drops.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
@@ -23,6 +24,8 @@ export interface WrappedRun {
   /** The session span that claude's environment names. */
   readonly root: SpanRef
   readonly parent: SpanRef | undefined
+  /** That of this user, where signals go to it. */
+  readonly hub: HubAddress | undefined
   readonly resolution: Resolution
   readonly env: Readonly<Record<string, string | undefined>>
   readonly flags: Flags
@@ -49,6 +52,7 @@ export class Telemetry {
   private readonly timers: readonly ReturnType<typeof setTimeout>[]
   private prepared: Promise<PreparedRun> | undefined
   private pump: Promise<Pump> | undefined
+  private keeper: HubKeeper | undefined
   private recovery: Promise<unknown> | undefined
   private readonly drops: Drop[] = []
 
@@ -94,7 +98,7 @@ export class Telemetry {
     await this.tidy()
     const { renderOutcome, renderLosses } = await import('./outcome.ts')
     const outcome = renderOutcome(report, path, config.debug ? { log: paths.log, signals: config.file } : undefined)
-    const parts = [outcome, renderLosses(this.drops, pump.givenUp, config.storage)]
+    const parts = [outcome, renderLosses(this.drops, pump.givenUp, config.storage), await this.keeper?.firstWord()]
     return parts.filter((part) => part !== undefined).join('; ') || undefined
   }
 
@@ -131,7 +135,11 @@ export class Telemetry {
 
   private async openPump(): Promise<Pump> {
     const [{ startPump }, { folder, entry, log }] = await Promise.all([import('../session/pump.ts'), this.prepare()])
-    const { paths, resolution } = this.run
+    const { paths, resolution, hub, env } = this.run
+    if (hub !== undefined) {
+      const { HubKeeper } = await import('../hub/keeper.ts')
+      this.keeper = new HubKeeper({ paths, ports: hub, env, log })
+    }
     const pump = startPump({ folder, paths, config: resolution.config, entry, log })
     globalThis.faultPoint?.('wrap.open')
     return pump

@@ -9,11 +9,12 @@ import { describeError } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
-import { childEnvironment } from '../claude/environment.ts'
+import { childEnvironment, nativeTelemetry } from '../claude/environment.ts'
 import { type Child, type ChildEnd, startChild } from '../claude/launch.ts'
 import { registerHooks } from '../claude/registration.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { wrappedRunName } from '../hook/run-folder.ts'
+import { isForHub } from '../hub/presence.ts'
 import { rootRef } from '../session/root.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
 import { type Flags, inheritSettings, resolveSettings } from './settings.ts'
@@ -50,7 +51,7 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   let run: WrappedRun
   let registered: readonly string[]
   try {
-    run = planRun(resolution, { ...told, args })
+    run = await planRun(resolution, { ...told, args })
     registered = await registerHooks({
       args,
       plugin: run.paths.plugin,
@@ -62,11 +63,12 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   }
   const handsOn = resolution.config.propagators.includes('tracecontext')
   const childEnv = childEnvironment(env, run.folder, handsOn ? run.root : undefined)
-  return attend(startChild([claude, ...registered], childEnv), run)
+  const native = run.hub === undefined ? {} : nativeTelemetry(env, run.hub)
+  return attend(startChild([claude, ...registered], { ...childEnv, ...native }), run)
 }
 
 /** What claude's environment has to say of the run; its folder is made while claude starts. */
-function planRun(resolution: Resolution, { args, env, flags }: WrapOptions): WrappedRun {
+async function planRun(resolution: Resolution, { args, env, flags }: WrapOptions): Promise<WrappedRun> {
   const { config } = resolution
   const paths = resolveStatePaths(env)
   if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
@@ -75,7 +77,10 @@ function planRun(resolution: Resolution, { args, env, flags }: WrapOptions): Wra
   const takesOver = config.propagators.includes('tracecontext')
   const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
   const root = rootRef(runId, config.sampler, parent)
-  return { folder: join(paths.runs, runId), paths, runId, startUnixMicro, root, parent, resolution, env, flags, args }
+  const { usesHub } = config
+  const hub = usesHub !== undefined && (await isForHub(usesHub, paths.hubPresence)) ? usesHub : undefined
+  const folder = join(paths.runs, runId)
+  return { folder, paths, runId, startUnixMicro, root, parent, hub, resolution, env, flags, args }
 }
 
 async function attend(child: Child, run: WrappedRun): Promise<WrapEnd> {

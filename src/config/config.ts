@@ -11,9 +11,9 @@ import type { RedactionRules } from '../telemetry/redact.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
-import { otlpTarget, settingsOf } from './endpoint.ts'
+import { hubTarget, otlpTarget, settingsOf } from './endpoint.ts'
 import { contentRule, redactionRules } from './privacy.ts'
-import { signalTypes } from './settings.ts'
+import { settings, signalTypes } from './settings.ts'
 import {
   type ConfigSources,
   type Environment,
@@ -95,19 +95,32 @@ export interface Config extends SdkSettings {
   readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
   readonly signals: Readonly<Record<SignalType, SignalConfig>>
   readonly hub: HubConfig
+  /** The hub that signals go to: nothing says where else. */
+  readonly usesHub: HubAddress | undefined
+}
+
+export interface HubPorts {
+  readonly grpcPort: number
+  readonly httpPort: number
+}
+
+/** Where the hub is for a sender on this machine. */
+export interface HubAddress extends HubPorts {
+  readonly host: string
+  readonly token?: string
 }
 
 /** Where the hub listens and what it keeps. */
-export interface HubConfig {
+export interface HubConfig extends HubPorts {
   readonly host: string
-  /** 0: a free one. */
-  readonly grpcPort: number
-  readonly httpPort: number
+  /** 0: a free one, here as for OTLP. */
   readonly port: number
   /** A path or URL; empty where no home is known. */
   readonly store: string
   readonly token?: string
   readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
+  /** After so long without anybody a hub in the background ends. */
+  readonly idleMs: number
 }
 
 export interface Resolution {
@@ -154,9 +167,10 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
   const redaction = redactionRules(values, sources, report)
   const content = contentRule(values, report)
   const list = listedDestinations({ values, file, content, fileExists: sources.fileExists ?? (() => true) }, findings)
+  const usesHub = hubInUse(values, sources)
   const signal = (type: SignalType): SignalConfig => ({
-    destinations: destinations(type, values, list, file, sources, findings),
-    batch: batch(type, values),
+    destinations: destinations(type, values, list, file, usesHub, sources, findings),
+    batch: batch(type, values, usesHub !== undefined),
   })
   return {
     disabled,
@@ -170,6 +184,7 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
     storage: { maxBytes: values.get('storage.size'), maxAgeMs: values.get('storage.age') },
     signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
     hub: hub(values, sources.env),
+    usesHub,
     sampler: sampler(values),
     limits: limits(values),
     metrics: { temporality: values.get('metrics.temporality'), histogram: values.get('metrics.histogram') },
@@ -183,10 +198,33 @@ function hub(values: Values, env: Environment): HubConfig {
     grpcPort: values.get('hub.grpcPort'),
     httpPort: values.get('hub.httpPort'),
     port: values.get('hub.port'),
-    store: values.of('hub.store').value ?? resolveStatePaths(env)?.hub ?? '',
+    store: values.of('hub.store').value ?? resolveStatePaths(env)?.hubStore ?? '',
     ...(token === undefined ? {} : { token }),
     storage: { maxBytes: values.get('hub.size'), maxAgeMs: values.get('hub.age') },
+    idleMs: values.get('hub.idle'),
   }
+}
+
+/** A list or an endpoint, of one signal too, says that somebody else collects. A port of 0 is known only once a hub runs. */
+function hubInUse(values: Values, { runningHub }: ConfigSources): HubAddress | undefined {
+  const isElsewhere = signalTypes.some((type) => values.otlp(type, 'endpoint').value !== undefined)
+  const isWanted = signalTypes.some((type) => values.get(`${type}.exporter`).includes('otlp'))
+  if (!values.get('hub.enabled') || isElsewhere || !isWanted || values.of('destinations').value !== undefined)
+    return undefined
+  const port = (name: keyof HubPorts): number => {
+    const { value = 0, origin } = values.of(`hub.${name}`)
+    if (runningHub !== undefined && (origin === 'default' || value === 0)) return runningHub[name]
+    return value || settings[`hub.${name}`].fallback
+  }
+  const token = values.of('hub.token').value
+  const address = { host: reachable(values.get('hub.host')), grpcPort: port('grpcPort'), httpPort: port('httpPort') }
+  return token === undefined ? address : { ...address, token }
+}
+
+/** What listens everywhere is on this machine too. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::' || host === '[::]') return '127.0.0.1'
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
 const ownFileBytes = 64_000_000
@@ -242,6 +280,7 @@ function destinations(
   values: Values,
   list: DestinationList,
   file: string,
+  usesHub: HubAddress | undefined,
   { fileExists = () => true }: ConfigSources,
   report: Report,
 ): Destination[] {
@@ -257,7 +296,8 @@ function destinations(
     if (kind === 'file') return [toFile]
     const listed = list.of(signal)
     if (listed !== undefined) return listed
-    const target = otlpTarget(signal, settingsOf(signal, values), fileExists, report)
+    const its = settingsOf(signal, values)
+    const target = usesHub === undefined ? otlpTarget(signal, its, fileExists, report) : hubTarget(signal, its, usesHub)
     return [{ kind, name: nameOf.otlp(target), target }]
   })
   // Who asks for diagnostics can read what was to be sent, also when sending fails.
@@ -265,14 +305,19 @@ function destinations(
   return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
 }
 
-function batch(signal: SignalType, values: Values): BatchSettings {
+/** The hub is next door and shows what happens now. */
+const hubDelayMs = { traces: 300, logs: 300, metrics: 5000 } as const
+
+function batch(signal: SignalType, values: Values, forHub: boolean): BatchSettings {
+  const delay = values.of(signal === 'metrics' ? 'metrics.interval' : `${signal}.batch.delay`)
+  const scheduleDelayMs = forHub && delay.origin === 'default' ? hubDelayMs[signal] : (delay.value ?? 0)
   if (signal === 'metrics') {
-    const [scheduleDelayMs, exportTimeoutMs] = [values.get('metrics.interval'), values.get('metrics.timeout')]
+    const exportTimeoutMs = values.get('metrics.timeout')
     return { scheduleDelayMs, exportTimeoutMs, maxQueueSize: Infinity, maxBatchSize: Infinity }
   }
   const maxQueueSize = values.get(`${signal}.batch.queue`)
   return {
-    scheduleDelayMs: values.get(`${signal}.batch.delay`),
+    scheduleDelayMs,
     exportTimeoutMs: values.get(`${signal}.batch.timeout`),
     maxQueueSize,
     maxBatchSize: Math.min(values.get(`${signal}.batch.size`), maxQueueSize),

@@ -4,7 +4,7 @@
  */
 
 import type { SignalType } from '../telemetry/signal.ts'
-import type { OtlpTarget, Protocol, TlsFiles } from './config.ts'
+import type { HubAddress, OtlpTarget, Protocol, TlsFiles } from './config.ts'
 import type { OtlpName, OtlpValue } from './settings.ts'
 import type { Report, Resolved, Values } from './values.ts'
 
@@ -46,6 +46,21 @@ export function otlpTarget(
     timeoutMs: settings.of('timeout').value ?? 10_000,
     compression: settings.of('compression').value ?? 'none',
     tls,
+  }
+}
+
+/** The same for the hub on this machine, by the protocol that the user has chosen. */
+export function hubTarget(signal: SignalType, settings: OtlpSettings, hub: HubAddress): OtlpTarget {
+  const protocol = settings.of('protocol').value ?? 'grpc'
+  const [port, path] = protocol === 'grpc' ? [hub.grpcPort, ''] : [hub.httpPort, `/v1/${signal}`]
+  const token = hub.token === undefined ? {} : { authorization: `Bearer ${hub.token}` }
+  return {
+    protocol,
+    url: `http://${hub.host}:${port}${path}`,
+    headers: { ...settings.headers(), ...token },
+    timeoutMs: settings.of('timeout').value ?? 10_000,
+    compression: settings.of('compression').value ?? 'none',
+    tls: {},
   }
 }
 

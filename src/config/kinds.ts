@@ -32,6 +32,15 @@ export function text(): Kind<string> {
   }
 }
 
+/** What stands in an `authorization` header as it is, however a sender writes its headers down. */
+export function bearerToken(): Kind<string> {
+  const hint = 'use letters, digits and -._~+/='
+  return {
+    read: (raw) => (typeof raw === 'string' && /^[\w.~+/=-]+$/.test(raw) ? { value: raw } : { hint }),
+    show: showText,
+  }
+}
+
 /** The name of a file; a path that is not absolute counts from the working directory. */
 export function path(): Kind<string> {
   return { ...text(), read: (raw) => (typeof raw === 'string' ? { value: raw } : { hint: 'use the path of a file' }) }

@@ -5,6 +5,7 @@
 
 import type { SignalType } from '../telemetry/signal.ts'
 import {
+  bearerToken,
   bytes,
   choice,
   duration,
@@ -222,6 +223,19 @@ export const settings = {
     env: ['CLAUDE_OTEL_STORAGE_AGE'],
     description: 'how long it may be kept, and how long a session is remembered that nobody resumes',
   },
+  'hub.enabled': {
+    kind: onOff(),
+    fallback: true,
+    env: ['CLAUDE_OTEL_HUB'],
+    description:
+      'with no endpoint, telemetry and Claude Code’s own go to the hub on this machine, which is started when needed',
+  },
+  'hub.idle': {
+    kind: duration(1000),
+    fallback: 1_800_000,
+    env: ['CLAUDE_OTEL_HUB_IDLE'],
+    description: 'a hub that was started in the background ends when nobody has sent or looked for so long',
+  },
   'hub.host': {
     kind: text(),
     fallback: '127.0.0.1',
@@ -253,7 +267,7 @@ export const settings = {
     description: 'serve: where it keeps what it gets, a path or URL; hub.db in the state folder when nothing sets it',
   },
   'hub.token': {
-    kind: text(),
+    kind: bearerToken(),
     fallback: undefined,
     env: ['CLAUDE_OTEL_HUB_TOKEN'],
     secret: true,

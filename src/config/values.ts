@@ -3,6 +3,7 @@
 import { Failure } from '../base/errors.ts'
 import type { UserPattern } from '../telemetry/redact.ts'
 import type { SignalType } from '../telemetry/signal.ts'
+import type { HubPorts } from './config.ts'
 import { isObject, showText } from './kinds.ts'
 import {
   type OtlpName,
@@ -32,6 +33,8 @@ export interface ConfigSources {
   readonly file?: UserFile | undefined
   /** Tells whether a certificate file is there; unchecked when absent. */
   readonly fileExists?: (path: string) => boolean
+  /** Where the hub of this user listens, if one runs. */
+  readonly runningHub?: HubPorts | undefined
   /** What is needed to follow rules of masking, which few users have; without it every such rule is a problem. */
   readonly masking?: Masking | undefined
 }

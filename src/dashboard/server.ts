@@ -32,6 +32,8 @@ export interface Dashboard {
   readonly port: number
   /** Without the token. */
   readonly url: string
+  /** How many pages are open. */
+  readonly watchers: number
   close(): Promise<void>
 }
 
@@ -86,6 +88,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     return {
       port: server.port ?? 0,
       url: `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`,
+      get watchers() {
+        return streams.count
+      },
       close: async () => {
         unsubscribe()
         streams.close()

@@ -2,14 +2,16 @@
  * The hub: a receiver of OTLP with a store behind it and a face. A sender has its answer when what it sent would survive our death;
  * usage is counted in the same transaction, and the dashboard hears of it then.
  */
-import { Failure } from '../base/errors.ts'
+import { describeError, Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
+import { version } from '../base/version.ts'
 import type { HubConfig } from '../config/config.ts'
 import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
+import type { HubPresence } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
 import { createUsageReader } from './usage-reader.ts'
 
@@ -18,6 +20,8 @@ export interface HubOptions {
   /** Told what a person should know, a line each: the store was damaged, the disk is full. */
   readonly notice?: (message: string) => void
   readonly log?: Log
+  /** Where the dashboard's port is taken, another one does as well: who started the hub has not asked for a port. */
+  readonly anyDashboardPort?: boolean
 }
 
 export interface Hub {
@@ -26,6 +30,10 @@ export interface Hub {
   readonly dashboard: Pick<Dashboard, 'port' | 'url'>
   readonly store: Store
   counts(): ReceiverCounts
+  /** For how long nobody has sent anything, or looked. */
+  idleMs(): number
+  /** What others need to find it. */
+  presence(): Omit<HubPresence, 'pid' | 'birth'>
   /** Takes nothing new, answers what is there within the deadline, and closes the store. */
   close(deadline: AbortSignal): Promise<void>
 }
@@ -39,7 +47,8 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
  * Opens the store and the ports. Throws a Failure for a port that is taken, a store that cannot be opened, and an address that
  * others reach without a token; nothing is left open then.
  */
-export async function startHub({ config, notice = () => {}, log = noLog }: HubOptions): Promise<Hub> {
+export async function startHub(options: HubOptions): Promise<Hub> {
+  const { config, notice = () => {}, log = noLog } = options
   const { host, token, grpcPort, httpPort } = config
   if (!loopback.test(host) && token === undefined) {
     const mend =
@@ -57,8 +66,13 @@ export async function startHub({ config, notice = () => {}, log = noLog }: HubOp
     const { counts } = receiver
     const health = () => [receiverHealth(counts())]
     const usage = createUsageReader(store)
-    const dashboard = await startDashboard({ ...shared, port: config.port, store, usage, health, feed })
-    return new RunningHub(store, receiver, dashboard, feed, config)
+    const face = (port: number) => startDashboard({ ...shared, port, store, usage, health, feed })
+    const dashboard = await face(config.port).catch((error) => {
+      if (!options.anyDashboardPort) throw error
+      notice(`${describeError(error)}; the dashboard is at another port`)
+      return face(0)
+    })
+    return new RunningHub({ store, receiver, dashboard, feed, keeper, config })
   } catch (error) {
     await receiver?.close(AbortSignal.abort())
     store.close()
@@ -69,6 +83,7 @@ export async function startHub({ config, notice = () => {}, log = noLog }: HubOp
 /** Between receiver and store: what cannot be kept is asked for again, and told once until it can. */
 class Keeper {
   private isFailing = false
+  lastTakenMs = Date.now()
 
   constructor(
     private readonly store: Store,
@@ -79,6 +94,7 @@ class Keeper {
   async accept(batch: OtlpBatch): Promise<Verdict> {
     try {
       await this.store.append(batch)
+      this.lastTakenMs = Date.now()
       this.isFailing = false
       this.feed.publish(batch)
       return { rejected: 0 }
@@ -91,33 +107,53 @@ class Keeper {
   }
 }
 
+interface Parts {
+  readonly store: Store
+  readonly receiver: Receiver
+  readonly dashboard: Dashboard
+  readonly feed: Feed
+  readonly keeper: Keeper
+  readonly config: HubConfig
+}
+
 class RunningHub implements Hub {
   readonly grpcPort
   readonly httpPort
+  readonly store
+  readonly dashboard
   private readonly timer
+  private lastSeenMs = 0
 
-  constructor(
-    readonly store: Store,
-    private readonly receiver: Receiver,
-    readonly dashboard: Dashboard,
-    private readonly feed: Feed,
-    { storage }: HubConfig,
-  ) {
+  constructor(private readonly parts: Parts) {
+    const { store, receiver, dashboard, config } = parts
+    this.store = store
+    this.dashboard = dashboard
     this.grpcPort = receiver.grpcPort
     this.httpPort = receiver.httpPort
-    this.timer = setInterval(() => store.retain(storage), retentionMs)
+    this.timer = setInterval(() => store.retain(config.storage), retentionMs)
     this.timer.unref()
   }
 
   counts(): ReceiverCounts {
-    return this.receiver.counts()
+    return this.parts.receiver.counts()
+  }
+
+  idleMs(): number {
+    if (this.dashboard.watchers > 0) this.lastSeenMs = Date.now()
+    return Date.now() - Math.max(this.lastSeenMs, this.parts.keeper.lastTakenMs)
+  }
+
+  presence(): Omit<HubPresence, 'pid' | 'birth'> {
+    const { grpcPort, httpPort, dashboard, store, parts } = this
+    return { version, host: parts.config.host, grpcPort, httpPort, url: dashboard.url, store: store.url }
   }
 
   async close(deadline: AbortSignal): Promise<void> {
+    const { receiver, feed } = this.parts
     clearInterval(this.timer)
-    await this.receiver.close(deadline)
+    await receiver.close(deadline)
     await this.dashboard.close()
-    this.feed.close()
+    feed.close()
     this.store.close()
   }
 }

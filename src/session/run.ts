@@ -4,8 +4,6 @@
  */
 import {
   existsSync,
-  linkSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -20,7 +18,7 @@ import { ensurePrivateFolder } from '../base/private-folder.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import type { RunEntry } from './entries.ts'
-import { birthOf, isProcessAlive } from './processes.ts'
+import { claimFolder, isFolderOwned, ownNewFolder, releaseFolder } from './owner.ts'
 
 export interface RunFolder {
   readonly path: string
@@ -67,7 +65,7 @@ export function createRunFolder(path: string): RunFolder {
 export function createOwnRun(path: string, root: string): RunFolder {
   ensurePrivateFolder(root)
   const folder = createRunFolder(path)
-  writeFileSync(join(path, 'owner'), ownerLine(), { mode: 0o600 })
+  ownNewFolder(path)
   return folder
 }
 
@@ -75,10 +73,6 @@ export function hasRecords(folder: RunFolder): boolean {
   return listFolder(folder.spool).some((name) =>
     statSync(join(folder.spool, name), { throwIfNoEntry: false })?.isFile(),
   )
-}
-
-function ownerLine(): string {
-  return `${process.pid} ${birthOf(process.pid)}\n`
 }
 
 /**
@@ -134,36 +128,9 @@ function isRun(path: string): boolean {
   return [spool, journal, context, acked, join(path, 'owner')].some((each) => existsSync(each))
 }
 
-/**
- * Becomes the run's owner, unless a living process is. Of many that try, `link` lets one succeed; a dead owner is replaced
- * by whoever holds the folder `replacing` for that moment.
- */
+/** Becomes the run's owner, unless a living process is. */
 export function claimRun(folder: RunFolder): boolean {
-  const owner = join(folder.path, 'owner')
-  const mine = join(folder.path, `owner.${process.pid}`)
-  try {
-    writeFileSync(mine, ownerLine(), { mode: 0o600 })
-    return tryLink(mine, owner) || (!isOwned(folder) && replaceOwner(folder, mine, owner))
-  } catch {
-    return false
-  } finally {
-    removeFile(mine)
-  }
-}
-
-function replaceOwner(folder: RunFolder, mine: string, owner: string): boolean {
-  const lock = join(folder.path, 'replacing')
-  // Whoever holds it needs less than a millisecond; one that has it for longer died in between.
-  if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > 2000) rmdirSync(lock)
-  mkdirSync(lock)
-  globalThis.faultPoint?.('run.replace')
-  try {
-    if (isOwned(folder)) return false
-    renameSync(mine, owner)
-    return true
-  } finally {
-    rmdirSync(lock)
-  }
+  return claimFolder(folder.path)
 }
 
 /** Not a folder. */
@@ -176,16 +143,11 @@ function removeFile(path: string): void {
 }
 
 export function isOwned(folder: RunFolder): boolean {
-  return isAlive(readText(join(folder.path, 'owner')))
+  return isFolderOwned(folder.path)
 }
 
 export function releaseRun(folder: RunFolder): void {
-  rmSync(join(folder.path, 'owner'), { force: true })
-}
-
-function isAlive(owner: string | undefined): boolean {
-  const [pid = 0, birth = 0] = (owner ?? '').split(' ').map(Number)
-  return isProcessAlive(pid, birth)
+  releaseFolder(folder.path)
 }
 
 export function readJsonFile(path: string): unknown {
@@ -232,27 +194,10 @@ function sessionContextPath(sessions: string, sessionId: string): string {
   return join(sessions, `${sessionId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 128)}.json`)
 }
 
-function tryLink(from: string, to: string): boolean {
-  try {
-    linkSync(from, to)
-    return true
-  } catch {
-    return false
-  }
-}
-
 function listFolder(path: string): string[] {
   try {
     return readdirSync(path)
   } catch {
     return []
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
   }
 }

@@ -105,11 +105,16 @@ export const stores: Readonly<Record<string, StoreKind>> = {
   },
 }
 
-/** A plain absolute path is a SQLite file. Rejects with a Failure that names what would be right. */
+/** By one name, however it is written: a plain absolute path is a SQLite file. Undefined where it is none of either. */
+export function storeUrl(where: string): URL | undefined {
+  return URL.parse(where.startsWith('/') ? `sqlite://${encodeURI(where)}` : where) ?? undefined
+}
+
+/** Rejects with a Failure that names what would be right. */
 export async function openStore(where: string, options: StoreOptions = {}): Promise<Store> {
-  const url = URL.parse(where.startsWith('/') ? `sqlite://${encodeURI(where)}` : where)
-  const kind = url === null ? undefined : stores[url.protocol]
-  if (url === null || kind === undefined) {
+  const url = storeUrl(where)
+  const kind = url === undefined ? undefined : stores[url.protocol]
+  if (url === undefined || kind === undefined) {
     const examples = Object.values(stores).map(({ example }) => example)
     throw new Failure('config', `the store is "${where}"`, `use a path, or one of: ${examples.join(', ')}`)
   }

@@ -20,7 +20,10 @@ describe('the state folder', () => {
       signals: '/x/signals.jsonl',
       log: '/x/log',
       reports: '/x/reports.jsonl',
-      hub: '/x/hub.db',
+      hub: '/x/hub',
+      hubPresence: '/x/hub/hub.json',
+      hubLog: '/x/hub/log',
+      hubStore: '/x/hub.db',
     })
   })
 

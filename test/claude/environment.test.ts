@@ -1,6 +1,6 @@
 /** What a wrapped claude finds in its environment beside the user's own. */
 import { describe, expect, test } from 'bun:test'
-import { childEnvironment } from '../../src/claude/environment.ts'
+import { childEnvironment, nativeTelemetry } from '../../src/claude/environment.ts'
 
 const root = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }
 const user = { PATH: '/bin', EMPTY: '', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', FOO: 'a\nb=c' }
@@ -35,5 +35,39 @@ describe('the environment of a wrapped claude', () => {
     const before = { ...user }
     childEnvironment(user, '/r', root)
     expect(user).toEqual(before)
+  })
+})
+
+describe('claude’s own telemetry towards a hub', () => {
+  const hub = { host: '127.0.0.1', grpcPort: 5317, httpPort: 5318 }
+  const all = {
+    CLAUDE_CODE_ENABLE_TELEMETRY: '1',
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_LOGS_EXPORTER: 'otlp',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:5318',
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'cumulative',
+    OTEL_METRIC_EXPORT_INTERVAL: '5000',
+    OTEL_LOGS_EXPORT_INTERVAL: '1000',
+    CLAUDE_CODE_OTEL_SHUTDOWN_TIMEOUT_MS: '1000',
+  }
+
+  test('is metrics and events, cumulative, often, over HTTP', () => {
+    expect(nativeTelemetry({}, hub)).toEqual(all)
+  })
+
+  test('leaves what the user has set, and goes to the port of the user’s protocol', () => {
+    const env = { OTEL_METRICS_EXPORTER: 'prometheus', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_LOG_USER_PROMPTS: '1' }
+    const { OTEL_METRICS_EXPORTER: _, OTEL_EXPORTER_OTLP_PROTOCOL: __, ...rest } = all
+    expect(nativeTelemetry(env, hub)).toEqual({ ...rest, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:5317' })
+  })
+
+  test.each(['0', 'false', 'No', ' off '])('stays off where it is switched off by %j', (off) => {
+    expect(nativeTelemetry({ CLAUDE_CODE_ENABLE_TELEMETRY: off }, hub)).toEqual({})
+  })
+
+  test('shows the hub’s token, as Claude Code reads it', () => {
+    const { OTEL_EXPORTER_OTLP_HEADERS: headers } = nativeTelemetry({}, { ...hub, token: 'a=b' })
+    expect(headers).toBe('authorization=Bearer a=b')
   })
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   type ConfigSources,
   type Environment,
+  type HubPorts,
   type OtlpTarget,
   resolveConfig,
   type SignalConfig,
@@ -41,12 +42,12 @@ function targetOf({ destinations }: SignalConfig): OtlpTarget {
 describe('defaults', () => {
   const { config, problems, notes } = resolve({})
 
-  test('are a local collector over gRPC for all three signals, and nothing to complain about', () => {
+  test('are the hub on this machine over gRPC for all three signals, and nothing to complain about', () => {
     for (const type of ['traces', 'logs', 'metrics'] as const) {
       expect(kindsOf(config.signals[type])).toEqual(['otlp'])
       expect(targetOf(config.signals[type])).toEqual({
         protocol: 'grpc',
-        url: 'http://localhost:4317',
+        url: 'http://127.0.0.1:4317',
         headers: {},
         timeoutMs: 10_000,
         compression: 'none',
@@ -54,13 +55,15 @@ describe('defaults', () => {
       })
     }
     expect([...problems, ...notes]).toEqual([])
+    expect(config.usesHub).toEqual({ host: '127.0.0.1', grpcPort: 4317, httpPort: 4318 })
   })
 
   test('are those of the specification for batches, limits, metrics and sampling', () => {
-    const { batch } = config.signals.traces
+    const { batch } = resolve({ CLAUDE_OTEL_HUB: 'off' }).config.signals.traces
     expect(batch).toEqual({ scheduleDelayMs: 5000, exportTimeoutMs: 30_000, maxQueueSize: 2048, maxBatchSize: 512 })
-    expect(config.signals.logs.batch.scheduleDelayMs).toBe(1000)
-    expect(config.signals.metrics.batch.scheduleDelayMs).toBe(60_000)
+    const { logs, metrics } = resolve({ CLAUDE_OTEL_HUB: 'off' }).config.signals
+    expect(logs.batch.scheduleDelayMs).toBe(1000)
+    expect(metrics.batch.scheduleDelayMs).toBe(60_000)
     expect(config.limits.log).toEqual({ valueLength: Number.POSITIVE_INFINITY, count: 128 })
     expect(config.limits.span).toMatchObject({ count: 128, events: 128, links: 128, eventAttributes: 128 })
     expect(config.metrics).toEqual({ temporality: 'cumulative', histogram: 'explicit_bucket_histogram' })
@@ -302,12 +305,70 @@ describe('a bad value', () => {
   })
 })
 
+describe('the hub', () => {
+  const used = (env: Environment, runningHub?: HubPorts) =>
+    resolveConfig({ env: { HOME: '/home/me', ...env }, runningHub }).config
+  const running = { grpcPort: 5317, httpPort: 5318 }
+
+  test('is where the one that runs listens, unless a port is set', () => {
+    expect(used({}, running).usesHub).toEqual({ host: '127.0.0.1', ...running })
+    expect(used({ OTLP_RECEIVER_PORT: '4999' }, running).usesHub).toEqual({
+      host: '127.0.0.1',
+      grpcPort: 5317,
+      httpPort: 4999,
+    })
+    expect(used({ OTLP_RECEIVER_PORT: '0' }, running).usesHub?.httpPort).toBe(5318)
+    expect(used({ OTLP_RECEIVER_PORT: '0' }).usesHub?.httpPort).toBe(4318)
+  })
+
+  test.each([
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '127.0.0.1'],
+    ['::1', '[::1]'],
+    ['10.0.0.7', '10.0.0.7'],
+  ])('that listens at %s is reached at %s', (host, reached) => {
+    expect(used({ CLAUDE_OTEL_HUB_HOST: host }).usesHub?.host).toBe(reached)
+  })
+
+  test('gets its token', () => {
+    const { usesHub, signals } = used({ CLAUDE_OTEL_HUB_TOKEN: 'hunter2', OTEL_EXPORTER_OTLP_HEADERS: 'x=1' })
+    expect(usesHub?.token).toBe('hunter2')
+    expect(targetOf(signals.logs).headers).toEqual({ x: '1', authorization: 'Bearer hunter2' })
+  })
+
+  test.each(['a b', 'a,b', 'a%41'])('refuses the token %j, which not every sender would write alike', (token) => {
+    const { problems } = resolve({ CLAUDE_OTEL_HUB_TOKEN: token })
+    expect(problems.map(({ message, hint }) => `${message}: ${hint}`)).toEqual([expect.stringContaining('hub.token')])
+    expect(JSON.stringify(problems.map(({ message }) => message))).not.toContain(token)
+  })
+
+  test('is told soon, unless the user says when', () => {
+    const { signals } = used({ OTEL_BLRP_SCHEDULE_DELAY: '4000' })
+    const delays = Object.values(signals).map(({ batch }) => batch.scheduleDelayMs)
+    expect(delays).toEqual([300, 4000, 5000])
+  })
+
+  test.each<[string, Environment]>([
+    ['an endpoint', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://h:4317' }],
+    ['the endpoint of one signal', { OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://h:4317' }],
+    ['a list of destinations', { CLAUDE_OTEL_DESTINATIONS: 'http://h:4317' }],
+    [
+      'no exporter of OTLP',
+      { OTEL_TRACES_EXPORTER: 'console', OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'file' },
+    ],
+    ['its switch', { CLAUDE_OTEL_HUB: 'off' }],
+  ])('is not used with %s', (_, env) => {
+    expect(used(env, running).usesHub).toBeUndefined()
+  })
+})
+
 describe('endpoints', () => {
   const http = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }
   const endpoint = (url: string) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: url })
 
   const good: [Environment, string][] = [
-    [http, 'http://localhost:4318/v1/traces'],
+    [http, 'http://127.0.0.1:4318/v1/traces'],
+    [{ ...http, CLAUDE_OTEL_HUB: 'off' }, 'http://localhost:4318/v1/traces'],
     [{ ...http, ...endpoint('http://h:4318') }, 'http://h:4318/v1/traces'],
     [{ ...http, ...endpoint('https://h/base/?k=1') }, 'https://h/base/v1/traces?k=1'],
     [{ ...http, ...endpoint('h:4318') }, 'http://h:4318/v1/traces'],

@@ -15,10 +15,10 @@ test('The text of --config tells where signals go, every value and its origin in
   const lines = text.split('\n')
   expect(lines.slice(0, 5)).toEqual([
     'Destinations',
-    '  traces   otlp  grpc http://localhost:4317',
+    '  traces   otlp  grpc http://127.0.0.1:4317',
     '  traces   file  /home/me/.local/state/claude-otel/signals.jsonl',
     '  logs     none',
-    '  metrics  otlp  grpc http://localhost:4317',
+    '  metrics  otlp  grpc http://127.0.0.1:4317',
   ])
   const columns = lines.filter(
     (line) => /^ {2}\w+(\.\w+)* .* (default|from \S+)$/.test(line) && !line.includes('not read'),

@@ -164,6 +164,8 @@ function createEnvironment({ path, state, apiUrl, more }: EnvironmentOptions): R
     // Claude refuses to bypass permissions as root unless it is told that it runs in a sandbox.
     IS_SANDBOX: '1',
     GIT_CONFIG_NOSYSTEM: '1',
+    // A session without an endpoint would start a hub at the usual ports, which outlives it.
+    CLAUDE_OTEL_HUB: 'off',
     ...more,
   }
   return Object.fromEntries(

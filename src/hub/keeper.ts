@@ -1,0 +1,92 @@
+/**
+ * Keeps a hub running for those who send to it: finds the one that lives, starts one in the background where there is none, and
+ * again when it is gone. What was sent meanwhile waits with its senders.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Log } from '../base/log.ts'
+import type { StatePaths } from '../base/paths.ts'
+import type { HubPorts } from '../config/config.ts'
+import { isProcessAlive } from '../session/processes.ts'
+import { type HubPresence, readPresence } from './presence.ts'
+
+export interface HubKeeperOptions {
+  readonly paths: StatePaths
+  /** Where senders were told that it is: one that is started listens there. */
+  readonly ports: HubPorts
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: Log
+}
+
+const checkMs = 1000
+/** A hub that cannot start (a port is taken, no disk) is not asked for again and again. */
+const longestWaitMs = 60_000
+/** What belongs to one run of claude, or would change how the runtime behaves. */
+const notInherited = new Set(['BUN_BE_BUN', 'BUN_OPTIONS', 'CLAUDE_OTEL_RUN', 'TRACEPARENT', 'TRACESTATE'])
+
+export class HubKeeper {
+  private readonly timer
+  private presence: HubPresence | undefined
+  private waitMs = checkMs
+  private notBeforeMs = 0
+  private checking: Promise<void> | undefined
+
+  constructor(private readonly options: HubKeeperOptions) {
+    this.timer = setInterval(() => void this.check(), checkMs)
+    this.timer.unref()
+    void this.check()
+  }
+
+  /** What to tell the user of a hub that nobody has told them of yet: once in the life of a state folder. */
+  async firstWord(): Promise<string | undefined> {
+    await this.check()
+    const told = join(this.options.paths.hub, 'told')
+    if (this.presence === undefined || existsSync(told)) return undefined
+    writeFileSync(told, '', { mode: 0o600 })
+    return `a hub in the background keeps your sessions: ${this.presence.url} shows them (CLAUDE_OTEL_HUB=off: none)`
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  private check(): Promise<void> {
+    this.checking ??= this.ensure().finally(() => {
+      this.checking = undefined
+    })
+    return this.checking
+  }
+
+  private async ensure(): Promise<void> {
+    if (isAlive(this.presence)) return
+    const told = await readPresence(this.options.paths.hubPresence)
+    if (isAlive(told)) {
+      this.presence = told
+      this.waitMs = checkMs
+      return
+    }
+    if (Date.now() < this.notBeforeMs) return
+    this.notBeforeMs = Date.now() + this.waitMs
+    this.waitMs = Math.min(2 * this.waitMs, longestWaitMs)
+    this.start()
+  }
+
+  /** In a session of its own: it ends neither with claude nor with the terminal. Of several that start, one stays. */
+  private start(): void {
+    const { ports, env, log } = this.options
+    const command = ['hub', '--grpc-port', `${ports.grpcPort}`, '--http-port', `${ports.httpPort}`]
+    const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !notInherited.has(name)))
+    try {
+      const options = { env: kept, cwd: '/', stdio: ['ignore', 'ignore', 'ignore'], detached: true } as const
+      const hub = Bun.spawn([process.execPath, ...command], { ...options, stdio: [...options.stdio] })
+      hub.unref()
+      log(`started a hub, process ${hub.pid}`)
+    } catch (error) {
+      log(`a hub could not be started: ${String(error)}`)
+    }
+  }
+}
+
+function isAlive(presence: HubPresence | undefined): presence is HubPresence {
+  return presence !== undefined && isProcessAlive(presence.pid, presence.birth)
+}

@@ -1,0 +1,62 @@
+/**
+ * Which hub runs for this user: one line of JSON in the state folder, written by the hub that owns `hub/`. Read before claude
+ * starts, so without `node:fs`.
+ */
+import type { HubAddress, HubPorts } from '../config/config.ts'
+
+export interface HubPresence extends HubPorts {
+  readonly pid: number
+  /** Clock ticks since boot at which the process was born, 0 where births are not known. */
+  readonly birth: number
+  readonly version: string
+  /** The address it listens at. */
+  readonly host: string
+  /** Of the dashboard. */
+  readonly url: string
+  readonly store: string
+}
+
+/** What the last hub wrote, also when it has gone; undefined where none has ever been, or what is written is not ours. */
+export async function readPresence(path: string): Promise<HubPresence | undefined> {
+  const value: unknown = await Bun.file(path)
+    .json()
+    .catch(() => undefined)
+  return isPresence(value) ? value : undefined
+}
+
+/** Cheap, and at most wrong where the number was given to another process since. */
+export function seemsAlive({ pid }: Pick<HubPresence, 'pid'>): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether Claude Code may send its own telemetry to the address: a hub of ours is there, or nobody yet. Somebody else's collector
+ * gets what we have to say, and no more. Takes half a millisecond where no hub runs.
+ */
+export async function isForHub({ host, httpPort }: HubAddress, presence: string): Promise<boolean> {
+  const hub = await readPresence(presence)
+  if (hub?.httpPort === httpPort && seemsAlive(hub)) return true
+  return !(await listens(host, httpPort))
+}
+
+async function listens(hostname: string, port: number): Promise<boolean> {
+  const socket = { data() {}, open: (opened: Bun.Socket) => void opened.end() }
+  return Bun.connect({ hostname, port, socket }).then(
+    () => true,
+    () => false,
+  )
+}
+
+function isPresence(value: unknown): value is HubPresence {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, birth, grpcPort, httpPort, host, url, store } = value as Partial<Record<keyof HubPresence, unknown>>
+  const [numbers, texts] = [
+    [pid, birth, grpcPort, httpPort],
+    [host, url, store],
+  ]
+  return numbers.every((each) => Number.isSafeInteger(each)) && texts.every((each) => typeof each === 'string')
+}

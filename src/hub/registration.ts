@@ -1,0 +1,30 @@
+/**
+ * The single hub of this user: it owns the folder `hub/` of the state folder for as long as it lives, and says in `hub.json`
+ * where it is. The file outlives it: whoever needs a hub next starts one at the same ports.
+ */
+import type { StatePaths } from '../base/paths.ts'
+import { ensurePrivateFolder } from '../base/private-folder.ts'
+import { claimFolder, isFolderOurs, releaseFolder } from '../session/owner.ts'
+import { birthOf } from '../session/processes.ts'
+import { writeJsonFile } from '../session/run.ts'
+import type { HubPresence } from './presence.ts'
+
+export interface Registration {
+  announce(at: Omit<HubPresence, 'pid' | 'birth'>): void
+  /** False when the folder was taken away from below us: then nobody finds this hub any more. */
+  isValid(): boolean
+  release(): void
+}
+
+/** Undefined: another hub lives. The folder is made where it is missing. */
+export function registerHub({ hub: folder, hubPresence }: StatePaths): Registration | undefined {
+  ensurePrivateFolder(folder)
+  if (!claimFolder(folder)) return undefined
+  return {
+    announce: (at) => writeJsonFile(hubPresence, { pid: process.pid, birth: birthOf(process.pid), ...at }),
+    isValid: () => isFolderOurs(folder),
+    release: () => {
+      if (isFolderOurs(folder)) releaseFolder(folder)
+    },
+  }
+}
