@@ -1,11 +1,13 @@
 /** `claude-otel status`: what was sent, what waits, what was dropped, and how our hooks do. */
 import { Failure } from '../base/errors.ts'
-import { resolveStatePaths } from '../base/paths.ts'
+import { resolveStatePaths, type StatePaths } from '../base/paths.ts'
 import { version } from '../base/version.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { showBytes, showDuration } from '../config/kinds.ts'
+import { type HubPresence, readPresence } from '../hub/presence.ts'
 import { renderDrops } from '../session/drops.ts'
 import { hookPercentile } from '../session/health.ts'
+import { isProcessAlive } from '../session/processes.ts'
 import { readStatus, type StateStatus } from '../session/status.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
@@ -22,10 +24,20 @@ export default defineOurCommand({
     const { config } = await resolveSettings(env, data)
     const status = readStatus(paths, config)
     const { health, ...rest } = status
-    const numbers = { version, state: paths.root, ...rest, hooks: hookNumbers(status), counts: health.counts }
-    process.stdout.write(args.json ? `${JSON.stringify(numbers, undefined, 2)}\n` : renderStatus(paths.root, status))
+    const hub = await findHub(paths)
+    const state = { version, state: paths.root, ...rest, hooks: hookNumbers(status), counts: health.counts }
+    const numbers = { ...state, ...(hub === undefined ? {} : { hub }) }
+    process.stdout.write(
+      args.json ? `${JSON.stringify(numbers, undefined, 2)}\n` : renderStatus(paths.root, { ...status, hub }),
+    )
   },
 })
+
+/** The hub of this user, if it lives. */
+async function findHub(paths: StatePaths): Promise<HubPresence | undefined> {
+  const hub = await readPresence(paths.hubPresence)
+  return hub !== undefined && isProcessAlive(hub.pid, hub.birth) ? hub : undefined
+}
 
 interface HookNumbers {
   readonly calls: number
@@ -41,9 +53,14 @@ function hookNumbers({ health }: StateStatus): HookNumbers {
 }
 
 /** Plain text with a final line break. */
-export function renderStatus(root: string, status: StateStatus, now = Date.now()): string {
+export function renderStatus(
+  root: string,
+  status: StateStatus & { readonly hub?: HubPresence | undefined },
+  now = Date.now(),
+): string {
   const sections = [
     ['Destinations', ...renderDestinations(status, now)],
+    ['Hub', ...renderHub(status.hub)],
     ['Runs', ...renderRuns(status, now)],
     ['Hooks', ...renderHooks(status)],
     ['Counts', ...renderCounts(status)],
@@ -64,6 +81,13 @@ function renderDestinations({ destinations, reported }: StateStatus, now: number
   if (rows.length === 0) return ['  none']
   const since = reported.sinceAt === undefined ? '' : `, the first ${formatAgo(now - reported.sinceAt)}`
   return [...align(rows), `  over ${formatCount(reported.runs, 'run')}${since}`]
+}
+
+function renderHub(hub: HubPresence | undefined): string[] {
+  if (hub === undefined) return ['  none runs']
+  const { url, host, grpcPort, httpPort, store, pid } = hub
+  const ports = `OTLP at ${host}, gRPC on ${grpcPort}, HTTP on ${httpPort}`
+  return [`  process ${pid}, version ${hub.version}; dashboard at ${url}`, `  ${ports}; kept in ${store}`]
 }
 
 function renderRuns({ living, waiting, uncounted, oldestWaitingAt }: StateStatus, now: number): string[] {

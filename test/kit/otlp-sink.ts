@@ -145,11 +145,16 @@ export function metricTotals(points: readonly MetricPoint[], name: string, by?: 
   return totals
 }
 
-export interface TreeOptions {
+/** What a tree is drawn from; a store's spans have it too. */
+export type TreeSpan = Pick<Span, 'spanId' | 'parentSpanId' | 'name' | 'startUnixMicro' | 'endUnixMicro' | 'status'> & {
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface TreeOptions<S extends TreeSpan = Span> {
   /** Attributes to show after the name, where a span has them. */
   readonly attributes?: readonly string[]
   /** More words for a span, such as its duration. */
-  readonly describe?: (span: Span) => string
+  readonly describe?: (span: S) => string
 }
 
 /**
@@ -157,11 +162,11 @@ export interface TreeOptions {
  * Siblings stand in the order of their start, tool calls that follow one another in the order of their use id,
  * because calls of one message start together. A span whose parent is not there is a root; each trace has its own.
  */
-export function renderTree(spans: readonly Span[], options: TreeOptions = {}): string {
+export function renderTree<S extends TreeSpan>(spans: readonly S[], options: TreeOptions<S> = {}): string {
   const known = new Set(spans.map((span) => span.spanId))
   const roots = spans.filter((span) => span.parentSpanId === undefined || !known.has(span.parentSpanId))
   const children = Map.groupBy(spans, (span) => span.parentSpanId)
-  const render = (span: Span, depth: number): string[] => [
+  const render = (span: S, depth: number): string[] => [
     `${'  '.repeat(depth)}${renderSpan(span, options)}`,
     ...inOrder(children.get(span.spanId) ?? []).flatMap((child) => render(child, depth + 1)),
   ]
@@ -170,7 +175,7 @@ export function renderTree(spans: readonly Span[], options: TreeOptions = {}): s
     .join('\n')
 }
 
-function renderSpan(span: Span, { attributes = [], describe }: TreeOptions): string {
+function renderSpan<S extends TreeSpan>(span: S, { attributes = [], describe }: TreeOptions<S>): string {
   const shown = attributes
     .filter((key) => key in span.attributes)
     .map((key) => `${key}=${String(span.attributes[key])}`)
@@ -178,9 +183,9 @@ function renderSpan(span: Span, { attributes = [], describe }: TreeOptions): str
   return [span.name, ...shown, describe?.(span) ?? '', error].filter((word) => word !== '').join(' ')
 }
 
-function inOrder(siblings: readonly Span[]): Span[] {
+function inOrder<S extends TreeSpan>(siblings: readonly S[]): S[] {
   const byStart = [...siblings].sort((a, b) => a.startUnixMicro - b.startUnixMicro || a.endUnixMicro - b.endUnixMicro)
-  const groups: Span[][] = []
+  const groups: S[][] = []
   for (const span of byStart) {
     const group = groups.at(-1)
     if (group !== undefined && isToolCall(span) && group.every(isToolCall)) group.push(span)
@@ -189,11 +194,11 @@ function inOrder(siblings: readonly Span[]): Span[] {
   return groups.flatMap((group) => group.sort((a, b) => useId(a).localeCompare(useId(b))))
 }
 
-function isToolCall(span: Span): boolean {
+function isToolCall(span: TreeSpan): boolean {
   return 'tool.use_id' in span.attributes
 }
 
-function useId(span: Span): string {
+function useId(span: TreeSpan): string {
   return String(span.attributes['tool.use_id'] ?? '')
 }
 
