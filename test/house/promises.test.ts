@@ -45,6 +45,7 @@ const lost: Proofs = {
     'faults/disk.test.ts: on a disk that is full for a while',
     'faults/disk.test.ts: a folder that is read-only',
   ],
+  'the hub dies, or is stopped': ['hub/background.test.ts: has a hub that dies meanwhile started again'],
   'no home is known': ['faults/disk.test.ts: where no home is known'],
   'a record or the journal is cut': [
     'faults/disk.test.ts: in the spool, at every byte',

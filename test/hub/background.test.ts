@@ -130,6 +130,7 @@ describe('a session with no endpoint', () => {
     expect(first.stderr).toContain(hub.url)
     expect(first.stderr.trim().split('\n')).toHaveLength(1)
     expect(isAlive(hub)).toBe(true)
+    expect((await ourCommand(home.stage, 'status')).stdout).toContain(`dashboard at ${hub.url}`)
     await settled(home.stage)
     const { totals } = await usage(home.stage)
     expect(totals).toMatchObject(served(home.stage))
