@@ -72,7 +72,7 @@ describe('the status', () => {
     const status = statusNow()
     expect(status).toMatchObject({ living: 0, waiting: 0, uncounted: 0, bytes: 0, givenUp: [] })
     expect(renderStatus(paths.root, status)).toMatch(
-      /grpc http:\/\/localhost:4317 +0 delivered +0 queued +0 dropped +not used yet/,
+      /grpc http:\/\/127.0.0.1:4317 +0 delivered +0 queued +0 dropped +not used yet/,
     )
   })
 
