@@ -30,7 +30,7 @@ export default defineOurCommand({
       if (problem !== undefined) throw problem
       const options = { notice: log, log: config.debug ? log : () => {}, anyDashboardPort: true }
       const hub = await startHub({ config: withArguments(config.hub, args), ...options })
-      registration.announce(hub.presence())
+      registration.announce(hub.place(), true)
       await Promise.race([askedToEnd(), unneeded(hub, registration, config.hub.idleMs)])
       await hub.close(AbortSignal.timeout(closeMs))
     } catch (error) {

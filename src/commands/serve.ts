@@ -42,7 +42,7 @@ export default defineOurCommand({
       const hub = await startHub({ config: hubConfig, notice, log })
       const { grpcPort, httpPort, dashboard, store } = hub
       const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
-      registration?.announce(hub.presence())
+      registration?.announce(hub.place(), false)
       if (args.json) process.stdout.write(`${JSON.stringify(ready)}\n`)
       else process.stdout.write(renderReady(hubConfig.host, ready, dashboard.url))
       await askedToEnd()

@@ -4,14 +4,13 @@
  */
 import { describeError, Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
-import { version } from '../base/version.ts'
 import type { HubConfig } from '../config/config.ts'
 import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
-import type { HubPresence } from './presence.ts'
+import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
 import { createUsageReader } from './usage-reader.ts'
 
@@ -33,7 +32,7 @@ export interface Hub {
   /** For how long nobody has sent anything, or looked. */
   idleMs(): number
   /** What others need to find it. */
-  presence(): Omit<HubPresence, 'pid' | 'birth'>
+  place(): HubPlace
   /** Takes nothing new, answers what is there within the deadline, and closes the store. */
   close(deadline: AbortSignal): Promise<void>
 }
@@ -143,9 +142,9 @@ class RunningHub implements Hub {
     return Date.now() - Math.max(this.lastSeenMs, this.parts.keeper.lastTakenMs)
   }
 
-  presence(): Omit<HubPresence, 'pid' | 'birth'> {
+  place(): HubPlace {
     const { grpcPort, httpPort, dashboard, store, parts } = this
-    return { version, host: parts.config.host, grpcPort, httpPort, url: dashboard.url, store: store.url }
+    return { host: parts.config.host, grpcPort, httpPort, url: dashboard.url, store: store.url }
   }
 
   async close(deadline: AbortSignal): Promise<void> {

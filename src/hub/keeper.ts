@@ -6,6 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
+import { version } from '../base/version.ts'
 import type { HubPorts } from '../config/config.ts'
 import { isProcessAlive } from '../session/processes.ts'
 import { type HubPresence, readPresence } from './presence.ts'
@@ -60,6 +61,12 @@ export class HubKeeper {
   private async ensure(): Promise<void> {
     if (isAlive(this.presence)) return
     const told = await readPresence(this.options.paths.hubPresence)
+    if (isAlive(told) && isOutdated(told)) {
+      // It ends as on any other day: what it has answered is kept, and what comes meanwhile waits with its senders.
+      this.options.log(`the hub, process ${told.pid}, is of version ${told.version}: asked to make way`)
+      process.kill(told.pid, 'SIGTERM')
+      return
+    }
     if (isAlive(told)) {
       this.presence = told
       this.waitMs = checkMs
@@ -89,4 +96,8 @@ export class HubKeeper {
 
 function isAlive(presence: HubPresence | undefined): presence is HubPresence {
   return presence !== undefined && isProcessAlive(presence.pid, presence.birth)
+}
+
+function isOutdated({ isBackground, version: its }: HubPresence): boolean {
+  return isBackground && Bun.semver.order(its, version) < 0
 }

@@ -4,16 +4,21 @@
  */
 import type { HubAddress, HubPorts } from '../config/config.ts'
 
-export interface HubPresence extends HubPorts {
-  readonly pid: number
-  /** Clock ticks since boot at which the process was born, 0 where births are not known. */
-  readonly birth: number
-  readonly version: string
+export interface HubPlace extends HubPorts {
   /** The address it listens at. */
   readonly host: string
   /** Of the dashboard. */
   readonly url: string
   readonly store: string
+}
+
+export interface HubPresence extends HubPlace {
+  readonly pid: number
+  /** Clock ticks since boot at which the process was born, 0 where births are not known. */
+  readonly birth: number
+  readonly version: string
+  /** Nobody has started it by hand: a later version may take its place. */
+  readonly isBackground: boolean
 }
 
 /** What the last hub wrote, also when it has gone; undefined where none has ever been, or what is written is not ours. */
@@ -47,10 +52,11 @@ export function seemsAlive({ pid }: Pick<HubPresence, 'pid'>): boolean {
  * Whether Claude Code may send its own telemetry to the address: a hub of ours is there, or nobody yet. Somebody else's collector
  * gets what we have to say, and no more. Takes half a millisecond where no hub runs.
  */
-export async function isForHub({ host, httpPort }: HubAddress, presence: string): Promise<boolean> {
+export async function isForHub({ host, grpcPort, httpPort }: HubAddress, presence: string): Promise<boolean> {
   const hub = await readPresence(presence)
   if (hub?.httpPort === httpPort && seemsAlive(hub)) return true
-  return !(await listens(host, httpPort))
+  const taken = await Promise.all([listens(host, grpcPort), listens(host, httpPort)])
+  return !taken.includes(true)
 }
 
 async function listens(hostname: string, port: number): Promise<boolean> {
@@ -63,10 +69,12 @@ async function listens(hostname: string, port: number): Promise<boolean> {
 
 function isPresence(value: unknown): value is HubPresence {
   if (typeof value !== 'object' || value === null) return false
-  const { pid, birth, grpcPort, httpPort, host, url, store } = value as Partial<Record<keyof HubPresence, unknown>>
+  const { pid, birth, version, grpcPort, httpPort, host, url, store } = value as Partial<
+    Record<keyof HubPresence, unknown>
+  >
   const [numbers, texts] = [
     [pid, birth, grpcPort, httpPort],
-    [host, url, store],
+    [version, host, url, store],
   ]
   return numbers.every((each) => Number.isSafeInteger(each)) && texts.every((each) => typeof each === 'string')
 }

@@ -4,13 +4,14 @@
  */
 import type { StatePaths } from '../base/paths.ts'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
+import { version } from '../base/version.ts'
 import { claimFolder, isFolderOurs, releaseFolder } from '../session/owner.ts'
 import { birthOf } from '../session/processes.ts'
 import { writeJsonFile } from '../session/run.ts'
-import type { HubPresence } from './presence.ts'
+import type { HubPlace, HubPresence } from './presence.ts'
 
 export interface Registration {
-  announce(at: Omit<HubPresence, 'pid' | 'birth'>): void
+  announce(at: HubPlace, isBackground: boolean): void
   /** False when the folder was taken away from below us: then nobody finds this hub any more. */
   isValid(): boolean
   release(): void
@@ -21,7 +22,10 @@ export function registerHub({ hub: folder, hubPresence }: StatePaths): Registrat
   ensurePrivateFolder(folder)
   if (!claimFolder(folder)) return undefined
   return {
-    announce: (at) => writeJsonFile(hubPresence, { pid: process.pid, birth: birthOf(process.pid), ...at }),
+    announce: (at, isBackground) => {
+      const presence: HubPresence = { pid: process.pid, birth: birthOf(process.pid), version, isBackground, ...at }
+      writeJsonFile(hubPresence, presence)
+    },
     isValid: () => isFolderOurs(folder),
     release: () => {
       if (isFolderOurs(folder)) releaseFolder(folder)
