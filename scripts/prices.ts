@@ -13,13 +13,18 @@ const target = join(import.meta.dir, '../src/usage/price-table.json')
 const measured: Readonly<Record<string, ModelPrices>> = {
   'claude-sonnet-5-5': {
     names: ['claude-sonnet-5-5'],
+    contextTokens: 1_000_000,
     prices: [{ input: 2, output: 10, cacheRead: 0.1, cacheWrite5m: 2.5, cacheWrite1h: 4 }],
   },
   'claude-haiku-5-5': {
     names: ['claude-haiku-5-5'],
+    contextTokens: 1_000_000,
     prices: [{ input: 0.1, output: 0.5, cacheRead: 0.01, cacheWrite5m: 0.125, cacheWrite1h: 0.2 }],
   },
 }
+
+/** Where Claude Code 2.1.329 sees less of a model than the model could, unless it is asked for with `[1m]`. */
+const contexts: Readonly<Record<string, number>> = { 'claude-opus-4-6': 200_000, 'claude-sonnet-4-6': 200_000 }
 
 type Amount =
   | number
@@ -41,6 +46,7 @@ type Match =
 
 interface Model {
   readonly id: string
+  readonly context_window?: number
   readonly match: Match
   readonly prices: Amounts | readonly Dated[]
 }
@@ -64,10 +70,12 @@ if (import.meta.main) {
   await Bun.write(join(import.meta.dir, '../src/usage/price-table.license.txt'), Bun.file(join(folder, 'LICENSE')))
 }
 
-function modelPrices({ id, match, prices }: Model): ModelPrices {
+function modelPrices({ id, match, prices, context_window }: Model): ModelPrices {
   const dated = Array.isArray(prices) ? (prices as readonly Dated[]) : [{ prices: prices as Amounts }]
   const names = [...new Set([id.replace(/-latest$/, ''), ...namesOf(match)])]
-  return { names, prices: dated.map(({ constraint, prices }) => ratesOf(prices, constraint?.start_date)) }
+  const rates = dated.map(({ constraint, prices }) => ratesOf(prices, constraint?.start_date))
+  const contextTokens = contexts[id] ?? context_window
+  return { names, prices: rates, ...(contextTokens === undefined ? {} : { contextTokens }) }
 }
 
 /** Whole names only: a beginning (`claude-sonnet-5`) would take in every newer model, at the older one's price. */

@@ -5,6 +5,7 @@ import type { Environment } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { openStore } from '../store/store.ts'
 import { findTranscripts, isUnfinished, readHistory, type TranscriptFile } from '../usage/history.ts'
+import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
 import { formatBytes, formatCount } from './table.ts'
@@ -33,7 +34,7 @@ export default defineOurCommand({
     const { config } = await resolveSettings(env, data)
     const paths = args._.length > 0 ? args._ : [projectsFolder(env)]
     const files = find(paths)
-    const store = await openStore(args.store ?? config.hub.store)
+    const store = await openStore(args.store ?? config.hub.store, { prices: readPrices(config.hub.prices) })
     const began = performance.now()
     try {
       const done = await take(files, store, progressBar(files))

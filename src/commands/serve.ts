@@ -39,7 +39,7 @@ export default defineOurCommand({
     const log = config.debug && paths !== undefined ? createLog(paths.log) : noLog
     const notice = (message: string) => void process.stderr.write(`claude-otel: ${message}\n`)
     try {
-      const hub = await startHub({ config: hubConfig, notice, log })
+      const hub = await startHub({ config: hubConfig, env, notice, log })
       const { grpcPort, httpPort, dashboard, store } = hub
       const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
       registration?.announce(hub.place(), false)

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { openStore, type UsageGroup, type UsageSum } from '../store/store.ts'
+import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
 import { align } from './table.ts'
+import { readRemarks, renderRemarks, type UsageRemarks } from './usage-remarks.ts'
 
 const groups: readonly UsageGroup[] = ['day', 'week', 'session', 'model', 'project']
 
@@ -39,16 +41,16 @@ export default defineOurCommand({
         '`claude-otel serve` or `claude-otel backfill` makes one',
       )
     }
-    const store = await openStore(where)
+    const store = await openStore(where, { prices: readPrices(config.hub.prices) })
     try {
       const period = { sinceUnixMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
       const rows = store.usage([by], period)
       const [totals] = store.usage([], period)
       const numbers = numbersOf(totals ?? nothing)
-      if (args.json)
-        process.stdout.write(`${JSON.stringify({ totals: numbers, rows: rows.map((row) => rowOf(by, row)) })}\n`)
+      const remarks = readRemarks(store, period)
+      if (args.json) process.stdout.write(`${JSON.stringify(whole(by, rows, numbers, remarks))}\n`)
       else if (args.csv) process.stdout.write(renderCsv(by, rows))
-      else process.stdout.write(renderUsage(by, rows, numbers))
+      else process.stdout.write(`${renderUsage(by, rows, numbers)}${renderRemarks(remarks)}`)
     } finally {
       store.close()
     }
@@ -83,6 +85,16 @@ function numbersOf({ inputTokens, outputTokens, cacheReadTokens, cacheCreationTo
 
 function rowOf(by: UsageGroup, row: UsageSum): Numbers & Readonly<Record<string, string | number | null>> {
   return { [by]: row[by] ?? '', ...numbersOf(row) }
+}
+
+/** Only a session can say of itself what its sources make of it. */
+function whole(by: UsageGroup, rows: readonly UsageSum[], totals: Numbers, remarks: UsageRemarks): object {
+  const { costSources, captured, sessions } = remarks
+  const told = rows.map((row) => {
+    const less = by === 'session' ? sessions.get(row.session ?? '') : undefined
+    return { ...rowOf(by, row), ...(less === undefined ? {} : { captured: less }) }
+  })
+  return { totals, rows: told, costSources, captured }
 }
 
 function renderCsv(by: UsageGroup, rows: readonly UsageSum[]): string {

@@ -12,6 +12,7 @@ import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
 import { hubTarget, otlpTarget, settingsOf } from './endpoint.ts'
+import { type GuardRule, guardRules } from './guard.ts'
 import { contentRule, redactionRules } from './privacy.ts'
 import { settings, signalTypes } from './settings.ts'
 import {
@@ -23,6 +24,7 @@ import {
   type Values,
 } from './values.ts'
 
+export type { GuardRule } from './guard.ts'
 export type { ConfigSources, Environment, ResolvedSetting, UserFile } from './values.ts'
 
 export type Protocol = 'grpc' | 'http/protobuf' | 'http/json'
@@ -121,6 +123,9 @@ export interface HubConfig extends HubPorts {
   readonly storage: { readonly maxBytes: number; readonly maxAgeMs: number }
   /** After so long without anybody a hub in the background ends. */
   readonly idleMs: number
+  /** A file of the user's, as it is named. */
+  readonly prices?: string
+  readonly guard: readonly GuardRule[]
 }
 
 export interface Resolution {
@@ -183,7 +188,7 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
     propagators: values.get('propagators').filter((name) => name === 'tracecontext' || name === 'baggage'),
     storage: { maxBytes: values.get('storage.size'), maxAgeMs: values.get('storage.age') },
     signals: { traces: signal('traces'), logs: signal('logs'), metrics: signal('metrics') },
-    hub: hub(values, sources.env),
+    hub: hub(values, sources.env, report),
     usesHub,
     sampler: sampler(values),
     limits: limits(values),
@@ -191,8 +196,9 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
   }
 }
 
-function hub(values: Values, env: Environment): HubConfig {
+function hub(values: Values, env: Environment, report: Report): HubConfig {
   const token = values.of('hub.token').value
+  const prices = values.of('prices').value
   return {
     host: values.get('hub.host'),
     grpcPort: values.get('hub.grpcPort'),
@@ -202,6 +208,8 @@ function hub(values: Values, env: Environment): HubConfig {
     ...(token === undefined ? {} : { token }),
     storage: { maxBytes: values.get('hub.size'), maxAgeMs: values.get('hub.age') },
     idleMs: values.get('hub.idle'),
+    ...(prices === undefined ? {} : { prices }),
+    guard: guardRules(values, report),
   }
 }
 

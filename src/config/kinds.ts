@@ -28,7 +28,7 @@ export function showText(value: string): string {
 export function text(): Kind<string> {
   return {
     read: (raw) => (typeof raw === 'string' ? { value: raw.trim() } : { hint: 'use a text' }),
-    show: showText,
+    show: (value, secret) => (secret ? mask : showText(value)),
   }
 }
 
@@ -37,7 +37,7 @@ export function bearerToken(): Kind<string> {
   const hint = 'use letters, digits and -._~+/='
   return {
     read: (raw) => (typeof raw === 'string' && /^[\w.~+/=-]+$/.test(raw) ? { value: raw } : { hint }),
-    show: showText,
+    show: (value, secret) => (secret ? mask : value),
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { SignalType } from '../telemetry/signal.ts'
+import { command, type GuardMeasure, guardEntries, type Threshold, threshold, webhook } from './guard-kinds.ts'
 import {
   bearerToken,
   bytes,
@@ -134,6 +135,15 @@ function exporterSetting(signal: SignalType): Setting<readonly (typeof exporterK
     env: [`OTEL_${signal.toUpperCase()}_EXPORTER`],
     flag: `otel-${signal}-exporter`,
     description: `where ${signal} go: otlp, console, file (several with commas) or none`,
+  }
+}
+
+function guardSetting(on: GuardMeasure, name: string, what: string): Setting<Threshold> {
+  return {
+    kind: threshold(on),
+    fallback: undefined,
+    env: [`CLAUDE_OTEL_GUARD_${name}`],
+    description: `serve: the guard’s threshold for the ${what}`,
   }
 }
 
@@ -284,6 +294,44 @@ export const settings = {
     fallback: 30 * 86_400_000,
     env: ['CLAUDE_OTEL_HUB_AGE'],
     description: 'serve: how long spans, log records and points are kept; usage stays',
+  },
+  prices: {
+    kind: path(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_PRICES'],
+    description:
+      'serve, usage, backfill: JSON file with prices and contexts of models, looked at before the built-in table',
+  },
+  guard: {
+    kind: guardEntries(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_GUARD'],
+    secret: true,
+    description: 'serve: thresholds and what to do about them, a JSON list of {"on", "above", "per", "do"}',
+  },
+  'guard.context': guardSetting('context', 'CONTEXT', 'context of a session, such as 80% or 150k tokens'),
+  'guard.tokens': guardSetting('tokens', 'TOKENS', 'tokens of a session, such as 2M'),
+  'guard.cost': guardSetting('cost', 'COST', 'cost of a session in US dollars'),
+  'guard.dayTokens': guardSetting('tokens', 'DAY_TOKENS', 'tokens of all sessions in a day'),
+  'guard.dayCost': guardSetting('cost', 'DAY_COST', 'cost of all sessions in a day, in US dollars'),
+  'guard.command': {
+    kind: command(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_GUARD_COMMAND'],
+    description: 'serve: what is run for the five settings above: a program, or a JSON list of it and its arguments',
+  },
+  'guard.webhook': {
+    kind: webhook(),
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_GUARD_WEBHOOK'],
+    secret: true,
+    description: 'serve: the address that is posted to for them',
+  },
+  'guard.timeout': {
+    kind: integer(100, 3_600_000, 'ms'),
+    fallback: 60_000,
+    env: ['CLAUDE_OTEL_GUARD_TIMEOUT'],
+    description: 'serve: how long a command of the guard may take',
   },
   propagators: {
     kind: list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const),

@@ -183,8 +183,9 @@ function fileValues(file: UserFile | undefined, report: Report): ReadonlyMap<Set
       const written = prefix + name
       const key = settingKeys.find((each) => each === written)
       const isGroup = isObject(value) && settingKeys.some((each) => each.startsWith(`${written}.`))
-      if (key !== undefined) found.set(key, value ?? undefined)
-      else if (isGroup) walk(value, `${written}.`)
+      // `guard` is a list, or an object with the settings below it.
+      if (isGroup) walk(value, `${written}.`)
+      else if (key !== undefined) found.set(key, value ?? undefined)
       else report.add(`"${written}" is no setting (from ${file?.path})`, unknownKeyHint(written))
     }
   }

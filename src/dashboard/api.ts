@@ -2,7 +2,7 @@
 import type { Store, StoreCounts } from '../store/store.ts'
 import { type HealthReader, healthView } from './health-view.ts'
 import type { Live } from './live.ts'
-import { historyKeys, historyView, nowView } from './overview.ts'
+import { historyKeys, historyView, type Notice, nowView } from './overview.ts'
 import { createSessionViews } from './session-view.ts'
 import type { UsageReader } from './usage-reader.ts'
 import { logView, spanView } from './views.ts'
@@ -12,6 +12,7 @@ export interface ApiOptions {
   readonly live: Live
   readonly health: HealthReader
   readonly usage?: UsageReader
+  readonly notices?: () => readonly Notice[]
 }
 
 type Answer = object | undefined | Promise<object | undefined>
@@ -24,11 +25,17 @@ const maxDays = 3650
 const countsMs = 10_000
 
 /** The answer to a path below /api/, or 404. */
-export function createApi({ store, live, health, usage }: ApiOptions): (url: URL) => Promise<Response> {
+export function createApi({
+  store,
+  live,
+  health,
+  usage,
+  notices = () => [],
+}: ApiOptions): (url: URL) => Promise<Response> {
   const views = createSessionViews(store, live)
   const counts = slowly(countsMs, () => store.counts())
   const routes: readonly (readonly [pattern: RegExp, route: Route])[] = [
-    [/^now$/, () => nowView(store, live, usage, Date.now())],
+    [/^now$/, () => nowView(store, live, usage, notices(), Date.now())],
     [
       /^history$/,
       (_, query) => {

@@ -10,13 +10,16 @@ export interface Change {
   /** Names the life of the feed too: a number of an earlier life is not one of this. */
   readonly id: string
   readonly sessions: readonly string[]
-  readonly signals: readonly OtlpBatch['signal'][]
+  /** `guard`: not what came, but what the hub made of it. */
+  readonly signals: readonly (OtlpBatch['signal'] | 'guard')[]
 }
 
 export interface Feed {
   readonly lastId: string
   /** What a request brought, when it is in the store. */
   publish(batch: OtlpBatch): void
+  /** Something else is to be read: the guard has acted. */
+  announce(sessions: readonly string[]): void
   /** What happened since; undefined where the feed does not go back so far. */
   after(id: string): readonly Change[] | undefined
   /** Both return how not to listen any more. */
@@ -42,7 +45,7 @@ class RingFeed implements Feed {
   private readonly batchListeners = new Set<(batch: OtlpBatch) => void>()
   private readonly changeListeners = new Set<(change: Change) => void>()
   private readonly sessions = new Set<string>()
-  private readonly signals = new Set<OtlpBatch['signal']>()
+  private readonly signals = new Set<Change['signals'][number]>()
   private number = 0
   private toldMs = Number.NEGATIVE_INFINITY
   private timer: Timer | undefined
@@ -58,8 +61,16 @@ class RingFeed implements Feed {
 
   publish(batch: OtlpBatch): void {
     for (const listener of this.batchListeners) listener(batch)
-    for (const id of sessionsOf(batch)) this.sessions.add(id)
-    this.signals.add(batch.signal)
+    this.add(sessionsOf(batch), batch.signal)
+  }
+
+  announce(sessions: readonly string[]): void {
+    this.add(sessions, 'guard')
+  }
+
+  private add(sessions: Iterable<string>, signal: Change['signals'][number]): void {
+    for (const id of sessions) this.sessions.add(id)
+    this.signals.add(signal)
     if (this.timer !== undefined) return
     const waitMs = this.toldMs + this.gatherMs - performance.now()
     if (waitMs <= 0) this.tell()

@@ -1,5 +1,7 @@
 /** The health of the telemetry itself: what arrives, what is missing, what was dropped. The hub adds what only it knows. */
 import type { Store, StoreCounts } from '../store/store.ts'
+import type { UsageSource } from '../usage/record.ts'
+import { type Captured, capturedBy, disagreements } from '../usage/sources.ts'
 import type { Arrival, Live } from './live.ts'
 import { type SessionRow, sessionRow } from './views.ts'
 
@@ -24,6 +26,14 @@ export interface HealthView {
   readonly arrivals: readonly Arrival[]
   /** Active sessions that only one side tells of. */
   readonly incomplete: readonly { readonly session: SessionRow; readonly missing: 'claude-otel' | 'claude-code' }[]
+  /** Sessions of the last day of which events of Claude Code were lost. */
+  readonly lost: readonly { readonly session: SessionRow; readonly events: number }[]
+  /** Those whose sources tell of different amounts: what each has of the fullest, from 0 to 1, where that is not all. */
+  readonly disagreeing: readonly {
+    readonly session: SessionRow
+    readonly source: UsageSource
+    readonly captured: Captured
+  }[]
   readonly store: StoreCounts & { readonly url: string }
 }
 
@@ -66,11 +76,22 @@ export function healthView(
   })
   const nowUnixMicro = nowMs * 1000
   const period = { sinceUnixMicro: nowUnixMicro - dayMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
-  const active = store.sessions(period, 200).map((facts) => sessionRow(facts, nowUnixMicro))
+  const recent = store.sessions(period, 200).map((facts) => sessionRow(facts, nowUnixMicro))
   return {
     sections: [...health(), { title: 'What claude-otel says of itself', lines }],
     arrivals: live.arrivals(),
-    incomplete: active.flatMap((session) => {
+    lost: recent.flatMap((session) => {
+      const events = live.session(session.id)?.lostEvents ?? 0
+      return events === 0 ? [] : [{ session, events }]
+    }),
+    disagreeing: recent.flatMap((session) => {
+      const { source, ...usage } = store.sessionUsage(session.id) ?? { bySource: {} }
+      // What is on its way to a session that goes on is not lost.
+      if (source === undefined || session.state === 'active') return []
+      const captured = disagreements(capturedBy({ ...usage, source }))
+      return Object.keys(captured).length === 0 ? [] : [{ session, source, captured }]
+    }),
+    incomplete: recent.flatMap((session) => {
       const sources = live.session(session.id)?.sources ?? []
       if (session.state !== 'active' || sources.length !== 1) return []
       return [{ session, missing: sources[0] === 'claude-code' ? 'claude-otel' : 'claude-code' } as const]

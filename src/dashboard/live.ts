@@ -4,7 +4,9 @@
  */
 import { sessionIdOf } from '../store/session-facts.ts'
 import type { Store } from '../store/store.ts'
-import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
+import type { OtlpAttributes, OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
+import type { ContextSample } from './context.ts'
+import { EventSequence } from './event-sequence.ts'
 import { logParts, spanParts } from './session-parts.ts'
 import { number, readSpanFacts, text } from './span-facts.ts'
 import { type LogView, logView } from './views.ts'
@@ -18,12 +20,6 @@ export interface ToolInFlight {
   readonly isAsking: boolean
 }
 
-/** The main conversation's context after each answer: all that went in, and what came out. */
-export interface ContextSample {
-  readonly unixMicro: number
-  readonly tokens: number
-}
-
 export interface LiveSession {
   readonly id: string
   readonly inFlight: readonly ToolInFlight[]
@@ -31,6 +27,8 @@ export interface LiveSession {
   readonly context: readonly ContextSample[]
   /** Who tells of it: claude-otel, Claude Code itself. */
   readonly sources: readonly ('claude-otel' | 'claude-code')[]
+  /** Of Claude Code's own events, how many never came. */
+  readonly lostEvents: number
 }
 
 export interface LiveError extends LogView {
@@ -94,6 +92,7 @@ interface State {
   readonly ended: Set<string>
   readonly asked: Set<string>
   readonly sources: Set<'claude-otel' | 'claude-code'>
+  readonly events: EventSequence
   context: ContextSample[]
   compactedUnixMicro: number
   revision: number
@@ -146,8 +145,8 @@ class LiveState implements Live {
   session(id: string): LiveSession | undefined {
     const state = this.states.get(id)
     if (state === undefined) return undefined
-    const { inFlight, context, sources } = state
-    return { id, inFlight: [...inFlight.values()], context, sources: [...sources] }
+    const { inFlight, context, sources, events } = state
+    return { id, inFlight: [...inFlight.values()], context, sources: [...sources], lostEvents: events.lost }
   }
 
   revision(id: string): number {
@@ -175,6 +174,7 @@ class LiveState implements Live {
       ended: new Set(),
       asked: new Set(),
       sources: new Set(),
+      events: new EventSequence(),
       context: [],
       compactedUnixMicro: 0,
       revision: 0,
@@ -235,15 +235,23 @@ function onSpan(span: OtlpSpan, state: State | undefined): void {
   state.sources.add(isOurs ? 'claude-otel' : 'claude-code')
   const isMain = agentId === undefined && (text(span.attributes['claude.query_source']) ?? 'main') === 'main'
   if (kind !== 'model' || !isOurs || !isMain || tokens === undefined) return
-  addContext(state, endUnixMicro, tokens.input + tokens.cacheRead + tokens.cacheCreation + tokens.output)
+  addContext(
+    state,
+    span.attributes,
+    endUnixMicro,
+    tokens.input + tokens.cacheRead + tokens.cacheCreation + tokens.output,
+  )
 }
 
 function onLog(log: OtlpLogRecord, state: State): void {
   const { eventName = '', attributes, timeUnixMicro } = log
   state.sources.add(/^(claude|session)\./.test(eventName) ? 'claude-otel' : 'claude-code')
   const useId = text(attributes['tool.use_id'])
+  const sequence = number(attributes['event.sequence'])
+  if (sequence !== undefined && log.source.scopeName.startsWith('com.anthropic.claude_code'))
+    state.events.add(sequence, timeUnixMicro)
   const context = contextOfRequest(log)
-  if (context !== undefined && !state.sources.has('claude-otel')) addContext(state, timeUnixMicro, context)
+  if (context !== undefined && !state.sources.has('claude-otel')) addContext(state, attributes, timeUnixMicro, context)
   switch (eventName) {
     case 'claude.tool.start':
       if (useId !== undefined) onToolStart(state, useId, log)
@@ -294,10 +302,12 @@ function onToolEnd(state: State, useId: string): void {
   forgetOldest(state.ended, maxKnownEnds)
 }
 
-function addContext(state: State, unixMicro: number, tokens: number): void {
+function addContext(state: State, attributes: OtlpAttributes, unixMicro: number, tokens: number): void {
   if (unixMicro <= state.compactedUnixMicro) return
+  const promptId = text(attributes['prompt.id'])
   const others = state.context.filter((sample) => sample.unixMicro !== unixMicro)
-  const context = [...others, { unixMicro, tokens }].sort((a, b) => a.unixMicro - b.unixMicro)
+  const sample = { unixMicro, tokens, ...(promptId === undefined ? {} : { promptId }) }
+  const context = [...others, sample].sort((a, b) => a.unixMicro - b.unixMicro)
   state.context = context.slice(-maxSamples)
 }
 
@@ -306,16 +316,6 @@ function forgetOldest(entries: Map<string, unknown> | Set<string>, max: number):
     if (entries.size <= max) return
     entries.delete(key)
   }
-}
-
-/** When the window is full if the context goes on growing as it did; undefined where it does not, or too little is known. */
-export function forecastFull(context: readonly ContextSample[], windowTokens: number): number | undefined {
-  const recent = context.slice(-10)
-  const [first, last] = [recent[0], recent.at(-1)]
-  if (first === undefined || last === undefined || recent.length < 3) return undefined
-  const perMicro = (last.tokens - first.tokens) / (last.unixMicro - first.unixMicro)
-  if (!(perMicro > 0) || last.tokens >= windowTokens) return undefined
-  return last.unixMicro + (windowTokens - last.tokens) / perMicro
 }
 
 /** Claude Code's own event stands in where claude-otel sends no `chat` spans. */

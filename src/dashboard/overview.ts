@@ -1,6 +1,7 @@
 /** What the pages Now, History and Health ask for, from store, usage and what goes on. */
 import type { Store } from '../store/store.ts'
-import { type ContextSample, forecastFull, type Live, type LiveError, type LiveSession } from './live.ts'
+import { type SessionContext, sessionContext } from './context.ts'
+import type { Live, LiveError, LiveSession } from './live.ts'
 import type { UsageKey, UsageReader, UsageRow } from './usage-reader.ts'
 import { type SessionRow, sessionRow } from './views.ts'
 
@@ -10,18 +11,16 @@ export interface NowSession extends SessionRow {
   readonly today?: UsageRow
 }
 
-export interface SessionContext {
-  readonly tokens: number
-  /** The last samples, for a line. */
-  readonly samples: readonly ContextSample[]
-  /** Where the model's window is known. */
-  readonly windowTokens?: number
-  /** When it is full if it goes on like this. */
-  readonly fullUnixMicro?: number
+/** A threshold of the guard was crossed. */
+export interface Notice {
+  readonly unixMicro: number
+  readonly text: string
+  readonly sessionId: string
 }
 
 export interface NowView {
   readonly atUnixMs: number
+  readonly notices: readonly Notice[]
   /** Active ones, the last heard of first. */
   readonly sessions: readonly NowSession[]
   /** The last that are over. */
@@ -30,6 +29,8 @@ export interface NowView {
   readonly usage?: {
     readonly today?: UsageRow
     readonly byModel: readonly UsageRow[]
+    /** Who gave today's prices. */
+    readonly byCostSource: readonly UsageRow[]
     /** Of the last hour, those in which something was used, by time. */
     readonly minutes: readonly UsageRow[]
     /** Over the last ten minutes. */
@@ -41,9 +42,15 @@ export interface NowView {
 const minuteMs = 60_000
 const dayMs = 24 * 60 * minuteMs
 const burnMinutes = 10
-const shownSamples = 60
+const shownNotices = 5
 
-export function nowView(store: Store, live: Live, usage: UsageReader | undefined, nowMs: number): NowView {
+export function nowView(
+  store: Store,
+  live: Live,
+  usage: UsageReader | undefined,
+  notices: readonly Notice[],
+  nowMs: number,
+): NowView {
   const period = { sinceUnixMicro: (nowMs - dayMs) * 1000, untilUnixMicro: Number.MAX_SAFE_INTEGER }
   const rows = store.sessions(period, 200).map((facts) => sessionRow(facts, nowMs * 1000))
   const midnightMs = new Date(nowMs).setHours(0, 0, 0, 0)
@@ -54,6 +61,7 @@ export function nowView(store: Store, live: Live, usage: UsageReader | undefined
   const active = rows.filter(({ state }) => state === 'active')
   return {
     atUnixMs: nowMs,
+    notices: notices.slice(0, shownNotices),
     sessions: active.map((row) => withLive(row, live, usage, perSession.get(row.id))),
     recent: rows.filter(({ state }) => state !== 'active').slice(0, 8),
     ...(usage === undefined ? {} : { usage: usageNow(usage, today, nowMs) }),
@@ -70,17 +78,9 @@ function withLive(
   const found = live.session(row.id)
   const used = today === undefined ? {} : { today }
   if (found === undefined) return { ...row, ...used }
-  const { context, ...rest } = found
-  const tokens = context.at(-1)?.tokens
-  if (tokens === undefined) return { ...row, ...used, live: rest }
-  const windowTokens = row.model === undefined ? undefined : usage?.contextTokens?.(row.model)
-  const fullUnixMicro = windowTokens === undefined ? undefined : forecastFull(context, windowTokens)
-  const samples = context.slice(-shownSamples)
-  const forecast = {
-    ...(windowTokens === undefined ? {} : { windowTokens }),
-    ...(fullUnixMicro === undefined ? {} : { fullUnixMicro }),
-  }
-  return { ...row, ...used, live: rest, context: { tokens, samples, ...forecast } }
+  const { context: samples, ...rest } = found
+  const context = sessionContext(samples, row.model === undefined ? undefined : usage?.contextTokens?.(row.model))
+  return { ...row, ...used, live: rest, ...(context === undefined ? {} : { context }) }
 }
 
 function usageNow(
@@ -96,6 +96,7 @@ function usageNow(
   return {
     ...(today === undefined ? {} : { today }),
     byModel: usage.sums({ ...period, by: ['model'], limit: 20 }),
+    byCostSource: usage.sums({ ...period, by: ['costSource'], limit: 10 }),
     minutes: minutes.toSorted((a, b) => (a.minute ?? 0) - (b.minute ?? 0)),
     burn: {
       tokensPerMinute: recent.reduce((sum, row) => sum + totalTokens(row), 0) / burnMinutes,

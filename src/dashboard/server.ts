@@ -10,7 +10,8 @@ import { answerAsset } from './assets.ts'
 import { type EventStreamOptions, openEventStreams, silenceSeconds } from './event-stream.ts'
 import type { Feed } from './feed.ts'
 import type { HealthReader } from './health-view.ts'
-import { createLive, readLive } from './live.ts'
+import { createLive, type Live, readLive } from './live.ts'
+import type { Notice } from './overview.ts'
 import type { UsageReader } from './usage-reader.ts'
 
 export interface DashboardOptions {
@@ -23,6 +24,10 @@ export interface DashboardOptions {
   readonly health: HealthReader
   /** Whoever appends to the store publishes there. The dashboard listens, it does not close it. */
   readonly feed: Feed
+  /** What goes on now, where somebody else has to know it too; the dashboard fills it. */
+  readonly live?: Live
+  /** What a person should see on the page Now, the last first. */
+  readonly notices?: () => readonly Notice[]
   /** Asked for when it is given; needed beyond loopback. */
   readonly token?: string
   readonly streams?: EventStreamOptions
@@ -65,7 +70,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       'set a token, or bind it to 127.0.0.1',
     )
   }
-  const live = createLive()
+  const { live = createLive() } = options
   const unsubscribe = feed.onBatch((batch) => live.take(batch))
   const streams = openEventStreams(feed, options.streams)
   try {

@@ -3,9 +3,9 @@ import type { Store } from '../store/store.ts'
 import type { OtlpLogRecord } from '../telemetry/otlp.ts'
 import type { Live } from './live.ts'
 import { logParts, others, spanParts } from './session-parts.ts'
-import { readSpanFacts, type SpanFacts } from './span-facts.ts'
+import { compact, readSpanFacts, type SpanFacts } from './span-facts.ts'
 import { timeSpent } from './time-spent.ts'
-import { modelTokens, type SessionView, sessionRow, turnRows } from './views.ts'
+import { modelTokens, type SessionView, sessionRow, sessionSources, turnRows } from './views.ts'
 import { marksSpan, openSpans, renderWaterfall, type WaterfallRow } from './waterfall.ts'
 
 export interface WholeSession {
@@ -59,6 +59,7 @@ async function readWhole(store: Store, id: string, revision: string): Promise<Wh
     turns: turnRows(rows),
     time: timeSpent(rows),
     tokens: modelTokens(spans),
+    ...compact({ usage: sessionSources(store.sessionUsage(id)) }),
     rowCount: rows.length,
     revision,
   }

@@ -1,7 +1,7 @@
 /** What the dashboard asks of usage; whoever tracks it answers. */
 
 /** What usage can be summed by. Days and minutes are those of the machine that the hub runs on. */
-export type UsageKey = 'day' | 'minute' | 'sessionId' | 'model' | 'project' | 'querySource'
+export type UsageKey = 'day' | 'minute' | 'sessionId' | 'model' | 'project' | 'querySource' | 'costSource'
 
 /** A sum over everything that has the keys in common; only the keys that were asked for are there. */
 export interface UsageRow {
@@ -12,6 +12,8 @@ export interface UsageRow {
   readonly model?: string
   readonly project?: string
   readonly querySource?: string
+  /** `claude` (its own figure), `user` (the user's price file), or `table` and its date; empty where no cost is known. */
+  readonly costSource?: string
   /** Claude's own meaning: without cached ones. */
   readonly inputTokens: number
   readonly outputTokens: number

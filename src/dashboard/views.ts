@@ -1,6 +1,8 @@
 /** From what a store holds to what the page shows: sessions, turns, log records, one span. Pure; times are microseconds. */
 import type { SessionFacts } from '../store/session-facts.ts'
 import type { OtlpLogRecord, OtlpSpan, OtlpValue } from '../telemetry/otlp.ts'
+import type { SessionUsage, UsageSource } from '../usage/record.ts'
+import { type Captured, capturedBy, tokensOf } from '../usage/sources.ts'
 import { addTokens, compact, noTokens, type SpanFacts, type Tokens, text } from './span-facts.ts'
 import type { TimeSpent } from './time-spent.ts'
 
@@ -102,9 +104,25 @@ export interface SessionView {
   readonly turns: readonly TurnRow[]
   readonly time: TimeSpent
   readonly tokens: Tokens
+  /** Absent where usage knows nothing of it. */
+  readonly usage?: SessionSources
   readonly rowCount: number
   /** Another one means that the rows are others. */
   readonly revision: string
+}
+
+/** What was used by the source that is believed, and what each has of it, from 0 to 1. */
+export interface SessionSources {
+  readonly source: UsageSource
+  readonly captured: Captured
+  readonly tokens: number
+  readonly costUsd: number | null
+}
+
+export function sessionSources(usage: SessionUsage | undefined): SessionSources | undefined {
+  const totals = usage?.source === undefined ? undefined : usage.bySource[usage.source]
+  if (usage?.source === undefined || totals === undefined) return undefined
+  return { source: usage.source, captured: capturedBy(usage), tokens: tokensOf(totals), costUsd: totals.costUsd }
 }
 
 export interface LogView {

@@ -4,18 +4,23 @@
  */
 import { describeError, Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
-import type { HubConfig } from '../config/config.ts'
+import type { Environment, HubConfig } from '../config/config.ts'
 import { createFeed, type Feed } from '../dashboard/feed.ts'
+import { createLive } from '../dashboard/live.ts'
 import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
+import { readPrices } from '../usage/pricing.ts'
+import { createGuardWatch, type GuardWatch } from './guard-watch.ts'
 import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
 import { createUsageReader } from './usage-reader.ts'
 
 export interface HubOptions {
   readonly config: HubConfig
+  /** What the guard's commands get; where Claude Code has its transcripts. */
+  readonly env: Environment
   /** Told what a person should know, a line each: the store was damaged, the disk is full. */
   readonly notice?: (message: string) => void
   readonly log?: Log
@@ -47,7 +52,7 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
  * others reach without a token; nothing is left open then.
  */
 export async function startHub(options: HubOptions): Promise<Hub> {
-  const { config, notice = () => {}, log = noLog } = options
+  const { config, env, notice = () => {}, log = noLog } = options
   const { host, token, grpcPort, httpPort } = config
   if (!loopback.test(host) && token === undefined) {
     const mend =
@@ -55,23 +60,28 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     throw new Failure('config', `others can reach ${host}, and hub.token is not set`, mend)
   }
   if (config.store === '') throw new Failure('io', 'no home folder is known (HOME is not set)', 'name a store: --store')
-  const store = await openStore(config.store, { notice })
+  const prices = readPrices(config.prices)
+  const store = await openStore(config.store, { notice, prices })
   const feed = createFeed()
+  const live = createLive()
+  const guard = createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })
   const keeper = new Keeper(store, feed, notice)
   const shared = { host, ...(token === undefined ? {} : { token }) }
   let receiver: Receiver | undefined
   try {
     receiver = await startReceiver({ ...shared, grpcPort, httpPort, log, accept: (batch) => keeper.accept(batch) })
     const { counts } = receiver
-    const health = () => [receiverHealth(counts())]
-    const usage = createUsageReader(store)
-    const face = (port: number) => startDashboard({ ...shared, port, store, usage, health, feed })
+    const health = () => [receiverHealth(counts()), ...guard.health()]
+    const usage = createUsageReader(store, prices)
+    const shown = { store, usage, health, notices: () => guard.notices(), feed, live }
+    const face = (port: number) => startDashboard({ ...shared, ...shown, port })
     const dashboard = await face(config.port).catch((error) => {
       if (!options.anyDashboardPort) throw error
       notice(`${describeError(error)}; the dashboard is at another port`)
       return face(0)
     })
-    return new RunningHub({ store, receiver, dashboard, feed, keeper, config })
+    guard.begin()
+    return new RunningHub({ store, receiver, dashboard, feed, keeper, guard, config })
   } catch (error) {
     await receiver?.close(AbortSignal.abort())
     store.close()
@@ -112,6 +122,7 @@ interface Parts {
   readonly dashboard: Dashboard
   readonly feed: Feed
   readonly keeper: Keeper
+  readonly guard: GuardWatch
   readonly config: HubConfig
 }
 
@@ -148,9 +159,10 @@ class RunningHub implements Hub {
   }
 
   async close(deadline: AbortSignal): Promise<void> {
-    const { receiver, feed } = this.parts
+    const { receiver, guard, feed } = this.parts
     clearInterval(this.timer)
     await receiver.close(deadline)
+    await guard.close(deadline)
     await this.dashboard.close()
     feed.close()
     this.store.close()

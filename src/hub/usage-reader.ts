@@ -1,6 +1,7 @@
 /** What the dashboard asks of usage, answered by the store. */
 import type { UsageKey, UsageReader, UsageRow } from '../dashboard/usage-reader.ts'
 import type { Store, UsageGroup, UsageSum } from '../store/store.ts'
+import type { Prices } from '../usage/pricing.ts'
 
 const groups: Readonly<Record<UsageKey, UsageGroup>> = {
   day: 'day',
@@ -9,10 +10,12 @@ const groups: Readonly<Record<UsageKey, UsageGroup>> = {
   model: 'model',
   project: 'project',
   querySource: 'querySource',
+  costSource: 'costSource',
 }
 
-export function createUsageReader(store: Store): UsageReader {
+export function createUsageReader(store: Store, prices: Prices): UsageReader {
   return {
+    contextTokens: prices.contextTokens,
     sums: ({ sinceMs, untilMs, by, limit }) => {
       const period = { sinceUnixMicro: sinceMs * 1000, untilUnixMicro: untilMs * 1000 }
       const sums = store.usage(

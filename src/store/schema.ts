@@ -152,4 +152,16 @@ export const migrations: readonly string[] = [
   CREATE INDEX usage_record_by_time ON usage_record (time);
   CREATE INDEX usage_record_by_session ON usage_record (session_id, time);
   `,
+  `
+  -- What whoever owns the store has to know after a restart: see Mark in store.ts.
+  CREATE TABLE mark (
+    key TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    value TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX mark_by_time ON mark (time);
+  CREATE INDEX usage_session_by_last ON usage_session (last_time);
+  -- Metrics tell tokens and cost apart: theirs is never priced.
+  CREATE INDEX usage_record_unpriced ON usage_record (id) WHERE cost_usd IS NULL AND source <> 'metrics';
+  `,
 ]

@@ -37,6 +37,7 @@ import {
   spanColumns,
 } from './sqlite-inserts.ts'
 import { SqliteUsage } from './sqlite-usage.ts'
+import type { Mark } from './store.ts'
 
 /** How long another process may hold the file: a reader's checkpoint, a person with a shell. */
 const busyMs = 5000
@@ -51,7 +52,9 @@ export function openSqliteFile(path: string, prices: Prices = createPrices()): S
   const database = new Database(path)
   try {
     migrate(database, path)
-    return new SqliteFile(database, prices)
+    const file = new SqliteFile(database, prices)
+    file.usage.priceUnpriced()
+    return file
   } catch (error) {
     database.close()
     throw error
@@ -124,6 +127,11 @@ export class SqliteFile {
         'SELECT * FROM session WHERE last_time >= ? AND first_time < ? ORDER BY last_time DESC LIMIT ?',
       ),
       session: database.query<SessionRow, [string]>('SELECT * FROM session WHERE id = ?'),
+      marks: database.query<Mark, [number, string, number]>(
+        `SELECT key, time AS timeUnixMicro, value FROM mark WHERE substr(key, 1, ?) = ?
+         ORDER BY time DESC, key DESC LIMIT ?`,
+      ),
+      putMark: database.query('INSERT OR REPLACE INTO mark (key, time, value) VALUES (?, ?, ?)'),
       seriesId: database.query<{ id: number }, [bigint]>('SELECT id FROM series WHERE hash = ?'),
     }
   }
@@ -150,6 +158,12 @@ export class SqliteFile {
       if (file !== undefined) this.usage.rememberFile(file)
       return this.usage.onRequests(requests).outcomes.counted ?? 0
     })()
+  }
+
+  /** What nobody asks for again: the tracker's memory of what nobody will send again, and marks. */
+  forget(beforeUnixMicro: number): void {
+    this.usage.forget(beforeUnixMicro)
+    this.database.run('DELETE FROM mark WHERE time < ?', [beforeUnixMicro])
   }
 
   /** Everything that ended before; says how many rows that were. */

@@ -7,6 +7,8 @@ import type { OtlpBatch } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import type { Prices } from '../usage/pricing.ts'
 import type { SessionUsage, StreamState, UsageChange, UsageMemory, UsageRecord } from '../usage/record.ts'
+import { priced } from '../usage/requests.ts'
+import { addPrice } from '../usage/sources.ts'
 import { trackRequests, trackUsage } from '../usage/tracker.ts'
 import type { Period, UsageGroup, UsageSum } from './store.ts'
 
@@ -14,6 +16,7 @@ import type { Period, UsageGroup, UsageSum } from './store.ts'
 const groups: Readonly<Record<UsageGroup, string>> = {
   minute: 'cast(r.time / 60000000 * 60 AS TEXT)',
   querySource: "coalesce(r.query_source, '')",
+  costSource: "coalesce(r.cost_source, '')",
   day: "date(r.time / 1000000, 'unixepoch', 'localtime')",
   week: "date(r.time / 1000000, 'unixepoch', 'localtime', 'weekday 0', '-6 days')",
   session: 'r.session_id',
@@ -61,6 +64,9 @@ export class SqliteUsage {
       stream: prepare<{ time: number; value: number }>('SELECT time, value FROM usage_stream WHERE key = ?'),
       putStream: prepare('INSERT OR REPLACE INTO usage_stream (key, time, value) VALUES (?, ?, ?)'),
       session: prepare<{ usage: string }>('SELECT usage FROM usage_session WHERE session_id = ?'),
+      sessions: prepare<{ usage: string }>(
+        'SELECT usage FROM usage_session WHERE source IS NOT NULL AND last_time >= ? AND last_time < ? ORDER BY last_time',
+      ),
       putSession: prepare(
         'INSERT OR REPLACE INTO usage_session (session_id, source, repository, last_time, usage) VALUES (?, ?, ?, ?, ?)',
       ),
@@ -68,6 +74,11 @@ export class SqliteUsage {
         'SELECT bytes, changed_ms FROM transcript_file WHERE path = ?',
       ),
       putFile: prepare('INSERT OR REPLACE INTO transcript_file (path, bytes, changed_ms) VALUES (?, ?, ?)'),
+      unpriced: prepare<UnpricedRow>(
+        `SELECT id, source, time, session_id, orchestration_id, model, input, output, cache_read, cache_creation, detail
+         FROM usage_record WHERE cost_usd IS NULL AND source <> 'metrics'`,
+      ),
+      putPrice: prepare('UPDATE usage_record SET cost_usd = ?, cost_source = ? WHERE id = ? AND cost_usd IS NULL'),
       putRecord: prepare(
         `INSERT INTO usage_record (${recordColumns.join(', ')}) VALUES (${places})
          ON CONFLICT (id) DO UPDATE SET
@@ -104,6 +115,11 @@ export class SqliteUsage {
     return row === null ? undefined : (JSON.parse(row.usage) as SessionUsage)
   }
 
+  sessions({ sinceUnixMicro, untilUnixMicro }: Period): readonly SessionUsage[] {
+    const rows = this.statements.sessions.all(sinceUnixMicro, untilUnixMicro)
+    return rows.map(({ usage }) => JSON.parse(usage) as SessionUsage)
+  }
+
   /** Of each session the records of the source that is believed, summed by what is asked. */
   sums(by: readonly UsageGroup[], { sinceUnixMicro, untilUnixMicro }: Period): readonly UsageSum[] {
     const keys = by.map((group) => `${groups[group]} AS "${group}"`)
@@ -123,6 +139,24 @@ export class SqliteUsage {
     const rows = this.database.query<UsageSum, [number, number]>(sql).all(sinceUnixMicro, untilUnixMicro)
     // Without a grouping SQL gives one row of nothing for nothing.
     return rows.filter(({ inputTokens }) => inputTokens !== null)
+  }
+
+  /** Gives a price to requests that had none, where there is one by now: of a newer table, or the user's. What has a cost keeps it. */
+  priceUnpriced(): void {
+    const found = this.statements.unpriced.all().flatMap((row) => {
+      const record = priced(readRecord(row), this.prices)
+      return record.costUsd === null ? [] : [record]
+    })
+    if (found.length === 0) return
+    this.database.transaction(() => {
+      for (const record of found) {
+        this.statements.putPrice.run(record.costUsd, record.costSource ?? null, record.id)
+        const session = this.session(record.sessionId)
+        const totals = session?.bySource[record.source]
+        if (session === undefined || totals === undefined) continue
+        this.putSession({ ...session, bySource: { ...session.bySource, [record.source]: addPrice(totals, record) } })
+      }
+    })()
   }
 
   /** Memory of what nobody will send again; records stay. */
@@ -170,5 +204,38 @@ export class SqliteUsage {
       detail: Object.keys(detail).length === 0 ? null : JSON.stringify(detail),
     }
     this.statements.putRecord.run(...recordColumns.map((column) => row[column]))
+  }
+}
+
+interface UnpricedRow {
+  readonly id: string
+  readonly source: UsageRecord['source']
+  readonly time: number
+  readonly session_id: string
+  readonly orchestration_id: string
+  readonly model: string
+  readonly input: number
+  readonly output: number
+  readonly cache_read: number
+  readonly cache_creation: number
+  readonly detail: string | null
+}
+
+/** As much of a record as its price depends on. */
+function readRecord(row: UnpricedRow): UsageRecord {
+  const detail: Partial<UsageRecord> = row.detail === null ? {} : JSON.parse(row.detail)
+  return {
+    ...detail,
+    id: row.id,
+    source: row.source,
+    timeUnixMicro: row.time,
+    sessionId: row.session_id,
+    orchestrationId: row.orchestration_id,
+    model: row.model,
+    inputTokens: row.input,
+    outputTokens: row.output,
+    cacheReadTokens: row.cache_read,
+    cacheCreationTokens: row.cache_creation,
+    costUsd: null,
   }
 }

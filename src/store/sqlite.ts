@@ -13,6 +13,7 @@ import type { SessionFacts } from './session-facts.ts'
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
 import type {
   LogPart,
+  Mark,
   Period,
   Retention,
   SpanPart,
@@ -108,6 +109,22 @@ class SqliteStore implements Store {
     return this.file.usage.session(sessionId)
   }
 
+  sessionUsages(period: Period): readonly SessionUsage[] {
+    return this.file.usage.sessions(period)
+  }
+
+  marks(prefix: string, limit: number): readonly Mark[] {
+    return this.file.statements.marks.all(prefix.length, prefix, limit)
+  }
+
+  putMark({ key, timeUnixMicro, value }: Mark): void {
+    try {
+      this.file.statements.putMark.run(key, timeUnixMicro, value)
+    } catch (error) {
+      throw this.failure(error)
+    }
+  }
+
   points(name: string, { sinceUnixMicro, untilUnixMicro }: Period): readonly OtlpPoint[] {
     const { statements, sources } = this.file
     const rows = statements.points.all(name, sinceUnixMicro, untilUnixMicro)
@@ -139,7 +156,7 @@ class SqliteStore implements Store {
       // The oldest twentieth of the time that there is, at least the oldest row.
       rows += this.file.sweep(cut + Math.max(1, (Date.now() * 1000 - cut) / 20))
     }
-    this.file.usage.forget((Date.now() - rememberedMs) * 1000)
+    this.file.forget((Date.now() - rememberedMs) * 1000)
     if (rows > 0) this.file.database.run('PRAGMA incremental_vacuum')
     return rows
   }
@@ -172,12 +189,13 @@ class SqliteStore implements Store {
       return undefined
     } catch (error) {
       if (isDamaged(error)) this.file = this.startAnew(error)
-      return new Failure(
-        'io',
-        `${this.path}: ${describeError(error)}`,
-        'is there room on the disk, and may we write there?',
-      )
+      return this.failure(error)
     }
+  }
+
+  private failure(error: unknown): Failure {
+    const hint = 'is there room on the disk, and may we write there?'
+    return new Failure('io', `${this.path}: ${describeError(error)}`, hint)
   }
 
   private openWhole(): SqliteFile {

@@ -53,15 +53,28 @@ export interface Store {
   usage(by: readonly UsageGroup[], period: Period): readonly UsageSum[]
   /** What each source says of a session. */
   sessionUsage(sessionId: string): SessionUsage | undefined
+  /** The same of all sessions whose last usage lies in the period. */
+  sessionUsages(period: Period): readonly SessionUsage[]
   /** Points of an instrument, by time. */
   points(name: string, period: Period): readonly OtlpPoint[]
   counts(): StoreCounts
+  /** Marks whose key begins so, the last first. */
+  marks(prefix: string, limit: number): readonly Mark[]
+  /** Written when it returns; replaces the one of its key. Throws a Failure ('io') when it cannot be kept. */
+  putMark(mark: Mark): void
   /** Forgets what ended before, and the oldest beyond the size; says how many rows went. */
   retain(limits: Retention): number
   close(): void
 }
 
-export type UsageGroup = 'minute' | 'day' | 'week' | 'session' | 'model' | 'project' | 'querySource'
+/** A small thing to know after a restart. It is forgotten 30 days after its time. */
+export interface Mark {
+  readonly key: string
+  readonly timeUnixMicro: number
+  readonly value: string
+}
+
+export type UsageGroup = 'minute' | 'day' | 'week' | 'session' | 'model' | 'project' | 'querySource' | 'costSource'
 
 /** The groups asked for (`day` and `week` as `YYYY-MM-DD`, a week by its Monday, a minute by its beginning in seconds) with what was used. */
 export interface UsageSum extends TokenCounts, Readonly<Partial<Record<UsageGroup, string>>> {

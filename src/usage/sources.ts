@@ -30,7 +30,28 @@ export function capturedBy({ source, bySource }: Pick<SessionUsage, 'source' | '
   return Object.fromEntries(told.map((each) => [each, all === 0 ? 1 : tokensIn(bySource, each) / all]))
 }
 
-type Captured = Readonly<Partial<Record<UsageSource, number>>>
+export type Captured = Readonly<Partial<Record<UsageSource, number>>>
+
+/** The same over several sessions: of each source, over the sessions that it told of. */
+export function capturedInAll(sessions: readonly SessionUsage[]): Captured {
+  const sums = new Map<UsageSource, { told: number; believed: number }>()
+  for (const { source, bySource } of sessions) {
+    if (source === undefined) continue
+    for (const each of preferred.filter((name) => bySource[name] !== undefined)) {
+      const sum = sums.get(each) ?? { told: 0, believed: 0 }
+      sums.set(each, {
+        told: sum.told + tokensIn(bySource, each),
+        believed: sum.believed + tokensIn(bySource, source),
+      })
+    }
+  }
+  return Object.fromEntries([...sums].map(([name, { told, believed }]) => [name, believed === 0 ? 1 : told / believed]))
+}
+
+/** Those that have less than all; what would be shown as 100.0 % is all. Empty where the sources agree. */
+export function disagreements(captured: Captured): Captured {
+  return Object.fromEntries(Object.entries(captured).filter(([, share]) => share < 0.9995))
+}
 
 function tokensIn(bySource: BySource, source: UsageSource): number {
   const totals = bySource[source]
@@ -62,8 +83,7 @@ export function tokensOf(counts: TokenCounts): number {
 /** Totals with one more record of their source. */
 export function addToTotals(totals: UsageTotals | undefined, record: UsageRecord): UsageTotals {
   const past = totals ?? noTotals
-  // Of an answer that was cut short a span of ours tells what its message did not; that is no request of its own.
-  const isRequest = record.source !== 'metrics' && tokensOf(record) > record.outputTokens
+  const isRequest = isRequestOf(record)
   return {
     requests: past.requests + (isRequest ? 1 : 0),
     inputTokens: past.inputTokens + record.inputTokens,
@@ -73,6 +93,20 @@ export function addToTotals(totals: UsageTotals | undefined, record: UsageRecord
     costUsd: record.costUsd === null ? past.costUsd : (past.costUsd ?? 0) + record.costUsd,
     unpricedRequests: past.unpricedRequests + (isRequest && record.costUsd === null ? 1 : 0),
   }
+}
+
+/** Totals of which a record that had no price has got one. */
+export function addPrice(totals: UsageTotals, record: UsageRecord): UsageTotals {
+  return {
+    ...totals,
+    costUsd: (totals.costUsd ?? 0) + (record.costUsd ?? 0),
+    unpricedRequests: totals.unpricedRequests - (isRequestOf(record) ? 1 : 0),
+  }
+}
+
+/** Of an answer that was cut short a span of ours tells what its message did not; that is no request of its own. */
+function isRequestOf(record: UsageRecord): boolean {
+  return record.source !== 'metrics' && tokensOf(record) > record.outputTokens
 }
 
 const noTotals: UsageTotals = {

@@ -16,6 +16,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BINARY, buildIfStale } from '../../scripts/build.ts'
 import { parseSince } from '../../src/commands/usage.ts'
+import { openStore } from '../../src/store/store.ts'
+import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
+import { vendoredPrices } from '../../src/usage/pricing.ts'
+import { readBatches } from '../usage/recorded.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-usage-cli-'))
 beforeAll(buildIfStale, 60_000)
@@ -26,8 +30,12 @@ beforeEach(() => {
   home = mkdtempSync(join(root, 'home-'))
 })
 
-async function cli(...args: readonly string[]) {
-  const env = { PATH: '/usr/bin:/bin', HOME: home, CLAUDE_OTEL_HOME: join(home, 'otel'), TZ: 'UTC' }
+function cli(...args: readonly string[]) {
+  return cliWith({}, ...args)
+}
+
+async function cliWith(more: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const env = { ...more, PATH: '/usr/bin:/bin', HOME: home, CLAUDE_OTEL_HOME: join(home, 'otel'), TZ: 'UTC' }
   const child = Bun.spawn([BINARY, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   return { stdout, stderr, code: await child.exited }
@@ -118,8 +126,10 @@ describe('usage', () => {
     const { stdout } = await cli('usage', 'model')
     const lines = stdout.split('\n').map((line) => line.trim().split(/\s{2,}/))
     expect(lines[0]).toEqual(['model', 'input', 'output', 'cache read', 'cache creation', 'cost'])
-    expect(lines.at(-2)?.slice(0, 5)).toEqual(['all', '1,055', '455', '30,055', '2,055'])
-    expect(lines.at(-2)?.[5]).toMatch(/^\$\d+\.\d\d$/)
+    const all = lines.find(([name]) => name === 'all')
+    expect(all?.slice(0, 5)).toEqual(['all', '1,055', '455', '30,055', '2,055'])
+    expect(all?.[5]).toMatch(/^\$\d+\.\d\d$/)
+    expect(stdout).toEndWith(`\ncost: ${all?.[5]} by the price table of ${vendoredPrices.date}\n`)
     const csv = (await cli('usage', 'day', '--csv')).stdout.split('\r\n')
     expect(csv[0]).toBe('day,inputTokens,outputTokens,cacheReadTokens,cacheCreationTokens,costUsd')
     expect(csv[1]).toMatch(/^\d{4}-\d\d-\d\d,1055,455,30055,2055,0\.\d+$/)
@@ -134,7 +144,49 @@ describe('usage', () => {
     expect(JSON.parse((await cli('usage', '--since', '2999-01-01', '--json')).stdout)).toEqual({
       totals: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, costUsd: 0 },
       rows: [],
+      costSources: {},
+      captured: {},
     })
+  })
+
+  test('is priced by the user’s file before the table, and says so; a file that is wrong is told', async () => {
+    placeTranscripts()
+    const path = join(home, 'prices.json')
+    const env = { CLAUDE_OTEL_PRICES: path }
+    const price = { input: 1000, output: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 }
+    writeFileSync(path, '{"models": {"claude-opus-5-5": {"input": "4"}}}')
+    const refused = await cliWith(env, 'backfill')
+    expect(refused.code).toBe(78)
+    expect(refused.stderr).toContain(`prices cannot be used: "models.claude-opus-5-5.input" is "4" (from ${path})`)
+    writeFileSync(path, JSON.stringify({ models: { 'claude-opus-5-5': price } }))
+    await cliWith(env, 'backfill')
+    const { totals: all, costSources } = JSON.parse((await cli('usage', '--json')).stdout)
+    expect(all.costUsd).toBeCloseTo((served.inputTokens * 1000) / 1e6)
+    expect(costSources).toEqual({ user: all.costUsd })
+    expect((await cli('usage')).stdout).toContain(`cost: $${all.costUsd.toFixed(2)} by your prices\n`)
+  })
+
+  test('of sessions whose sources differ says what each has captured', async () => {
+    const path = join(home, 'hub.db')
+    const store = await openStore(path)
+    const [, ...fewer] = readBatches('05-full-grpc').flatMap((batch): OtlpBatch[] =>
+      batch.signal === 'logs' ? batch.logs.map((log) => ({ signal: 'logs', logs: [log] })) : [],
+    )
+    const requests = fewer.filter((batch) => batch.signal === 'logs' && batch.logs[0]?.eventName === 'api_request')
+    const metrics = readBatches('05-full-grpc').filter(({ signal }) => signal === 'metrics')
+    for (const batch of [...metrics, ...requests.slice(1)]) await store.append(batch)
+    store.close()
+    const { rows, captured } = JSON.parse((await cli('usage', 'session', '--json', '--store', path)).stdout)
+    expect(captured).toEqual({ metrics: 1, events: expect.any(Number) })
+    expect(captured.events).toBeGreaterThan(0.5)
+    expect(captured.events).toBeLessThan(0.999)
+    expect(rows).toMatchObject([{ captured: { events: captured.events } }])
+    const percent = (Math.floor(captured.events * 1000) / 10).toFixed(1)
+    const { stdout } = await cli('usage', 'session', '--store', path)
+    expect(stdout).toEndWith(`captured: events ${percent} % of what is counted; sources differ in 1 session\n`)
+    expect(JSON.parse((await cli('usage', 'day', '--json', '--store', path)).stdout).rows[0]).not.toHaveProperty(
+      'captured',
+    )
   })
 
   test('that nobody has kept says what to do', async () => {

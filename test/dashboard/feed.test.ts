@@ -36,6 +36,12 @@ describe('The feed', () => {
     expect(changes[1]).toMatchObject({ sessions: ['b', 'c'] })
   })
 
+  test('tells what the hub itself has to say', () => {
+    const { feed, changes } = open({ gatherMs: 0 })
+    feed.announce(['a'])
+    expect(changes).toEqual([{ id: feed.lastId, sessions: ['a'], signals: ['guard'] }])
+  })
+
   test('says what happened since, as far back as it goes', () => {
     const { feed, changes } = open({ capacity: 3, gatherMs: 0 })
     const start = feed.lastId

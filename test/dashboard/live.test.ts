@@ -1,6 +1,6 @@
 /** What goes on now: the same whatever the order in which it comes, however often, and bounded. */
 import { describe, expect, test } from 'bun:test'
-import { createLive, forecastFull, type Live } from '../../src/dashboard/live.ts'
+import { createLive, type Live } from '../../src/dashboard/live.ts'
 import type { OtlpBatch, OtlpPoint } from '../../src/telemetry/otlp.ts'
 import { batchesOf, recorded } from './recorded.ts'
 import { Story, second, source } from './story.ts'
@@ -86,15 +86,6 @@ describe('The context of a session', () => {
     both.log('session.start', 0, {})
     both.log('api_request', 1, { ...tokens, query_source: 'repl_main_thread' })
     expect(liveOf(...both.batches()).session('s')?.context).toEqual([])
-  })
-
-  test('is full when it goes on growing as it did, if it grows', () => {
-    const grows = [0, 1, 2].map((at) => ({ unixMicro: at * 60 * second, tokens: 100_000 + at * 10_000 }))
-    expect(forecastFull(grows, 200_000)).toBe((2 + 8) * 60 * second)
-    expect(forecastFull(grows.slice(1), 200_000)).toBeUndefined()
-    expect(forecastFull(grows, 100_000)).toBeUndefined()
-    const shrinks = grows.map(({ unixMicro, tokens }) => ({ unixMicro, tokens: 200_000 - tokens }))
-    expect(forecastFull(shrinks, 200_000)).toBeUndefined()
   })
 })
 

@@ -193,6 +193,7 @@ describe('The port', () => {
         return feed.lastId
       },
       publish: (batch) => feed.publish(batch),
+      announce: (sessions) => feed.announce(sessions),
       after: (id) => feed.after(id),
       onBatch: (listener) => counted(feed.onBatch(listener)),
       onChange: (listener) => counted(feed.onChange(listener)),
@@ -276,7 +277,7 @@ describe('The answers', () => {
           project: 'shop',
           today: tokens,
           live: { inFlight: [{ name: 'Bash', detail: 'make', isAsking: true }], sources: ['claude-otel'] },
-          context: { tokens: 62_000, windowTokens: 200_000, fullUnixMicro: expect.any(Number) },
+          context: { tokens: 62_000, windowTokens: 200_000, forecast: { minutes: expect.closeTo(1.75) } },
         },
       ],
       usage: { today: tokens, burn: { tokensPerMinute: 400, usdPerHour: expect.closeTo(3.6) } },

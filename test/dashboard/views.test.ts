@@ -7,10 +7,13 @@ import { healthView } from '../../src/dashboard/health-view.ts'
 import { createLive } from '../../src/dashboard/live.ts'
 import { historyView, nowView } from '../../src/dashboard/overview.ts'
 import { logParts, spanParts } from '../../src/dashboard/session-parts.ts'
+import { createSessionViews } from '../../src/dashboard/session-view.ts'
 import { readSpanFacts } from '../../src/dashboard/span-facts.ts'
 import { logView, sessionRow, sessionState, spanView, turnRows } from '../../src/dashboard/views.ts'
 import { renderWaterfall } from '../../src/dashboard/waterfall.ts'
 import { openStore } from '../../src/store/store.ts'
+import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
+import { readBatches } from '../usage/recorded.ts'
 import { Story, second, usageOf } from './story.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-views-'))
@@ -160,7 +163,7 @@ describe('What is there now', () => {
     await tell('ours', 'session.start')
     await tell('claudes', 'api_request')
     await tell('over', 'session.start', 'session.end')
-    const view = nowView(store, live, undefined, nowMs)
+    const view = nowView(store, live, undefined, [], nowMs)
     expect(view.sessions.map(({ id }) => id).sort()).toEqual(['both', 'claudes', 'ours'])
     expect(view.recent.map(({ id }) => id)).toEqual(['over'])
     const { incomplete } = healthView(store, live, () => [], store.counts(), nowMs)
@@ -200,12 +203,51 @@ describe('Usage', () => {
     const store = await openStore(join(root, 'now.db'))
     const ago = (minutes: number) => used(noon - minutes * 60_000)
     const usage = usageOf([ago(0), ago(9), ago(11), ago(59), ago(61), ago(13 * 60)])
-    const view = nowView(store, createLive(), usage, noon)
+    const view = nowView(store, createLive(), usage, [], noon)
     expect(view.usage).toMatchObject({
       today: { inputTokens: 500 },
       burn: { tokensPerMinute: 20, usdPerHour: 12 },
     })
     expect(view.usage?.minutes).toHaveLength(4)
+    store.close()
+  })
+})
+
+describe('Health', () => {
+  const one = (batches: readonly OtlpBatch[]) =>
+    batches.flatMap((batch): OtlpBatch[] =>
+      batch.signal === 'logs' ? batch.logs.map((log) => ({ signal: 'logs', logs: [log] })) : [batch],
+    )
+
+  test('tells of which sessions events were lost, and in which the sources disagree', async () => {
+    const store = await openStore(join(root, 'health.db'))
+    const live = createLive()
+    let requests = 0
+    // The second answer's event never came.
+    const come = one(readBatches('05-full-grpc')).filter((batch) => {
+      const isRequest = batch.signal === 'logs' && batch.logs[0]?.eventName === 'api_request'
+      if (isRequest) requests += 1
+      return !isRequest || requests !== 2
+    })
+    for (const batch of [...come, ...readBatches('06-full-protobuf-gzip')]) {
+      await store.append(batch)
+      live.take(batch)
+    }
+    const id = '99036755-21a4-4db4-b684-1e5631bda207'
+    const last = Math.max(
+      ...store.sessions({ sinceUnixMicro: 0, untilUnixMicro: 1e18 }, 9).map(({ lastTime }) => lastTime),
+    )
+    const at = (ms: number) => healthView(store, live, () => [], store.counts(), last / 1000 + ms)
+    const { lost, disagreeing } = at(3_600_000)
+    expect(lost).toMatchObject([{ session: { id }, events: 1 }])
+    expect(disagreeing).toMatchObject([
+      { session: { id }, source: 'metrics', captured: { events: expect.any(Number) } },
+    ])
+    // What goes on may still be on its way.
+    expect(at(1000).disagreeing).toEqual([])
+    const { view } = (await createSessionViews(store, live).read(id)) ?? {}
+    expect(view?.usage).toMatchObject({ source: 'metrics', captured: { metrics: 1, ...disagreeing[0]?.captured } })
+    expect(view?.usage?.tokens).toBeGreaterThan(view?.tokens.input ?? 0)
     store.close()
   })
 })

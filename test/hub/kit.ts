@@ -25,16 +25,25 @@ export interface HubProcess {
 export interface HubHome {
   readonly path: string
   start(args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<HubProcess>
+  /** With the hubs that a test which failed has left behind. */
   remove(): void
 }
 
 export function createHubHome(): HubHome {
   const path = mkdtempSync(join(tmpdir(), 'claude-otel-hub-'))
   const environment = { PATH: process.env.PATH ?? '', HOME: path, CLAUDE_OTEL_HOME: join(path, 'otel') }
+  const started: HubProcess[] = []
   return {
     path,
-    start: (args = [], env = {}) => startHubProcess({ ...environment, ...env }, args),
-    remove: () => rmSync(path, { recursive: true, force: true }),
+    start: async (args = [], env = {}) => {
+      const hub = await startHubProcess({ ...environment, ...env }, args)
+      started.push(hub)
+      return hub
+    },
+    remove: () => {
+      for (const { child } of started) child.kill('SIGKILL')
+      rmSync(path, { recursive: true, force: true })
+    },
   }
 }
 

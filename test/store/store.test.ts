@@ -2,9 +2,10 @@
 
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { migrations } from '../../src/store/schema.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { openStore, type Store, stores } from '../../src/store/store.ts'
 import type { OtlpLogRecord, OtlpPoint, OtlpSource, OtlpSpan } from '../../src/telemetry/otlp.ts'
@@ -233,7 +234,21 @@ describe.each(Object.keys(stores))('the store %s', (scheme) => {
       expect(left.length).toBeGreaterThan(100)
       expect(left).toEqual(spans.slice(rows))
     }))
+
+  test('remembers marks by the beginning of their key, the last first, for thirty days', () =>
+    withStore(async () => {
+      const mark = (key: string, ago: number, value = 'v') => ({ key, timeUnixMicro: begin - ago * dayMicro, value })
+      const [old, a, b, other] = [mark('g/old', 31), mark('g/a', 2), mark('g/%', 1), mark('G/a', 0)]
+      for (const each of [old, mark('g/a', 3, 'replaced'), a, b, other]) store.putMark(each)
+      expect(store.marks('g/', 10)).toEqual([b, a, old])
+      expect(store.marks('g/', 1)).toEqual([b])
+      expect(store.marks('g/%', 10)).toEqual([b])
+      store.retain({ maxAgeMs: 1e12, maxBytes: 1e12 })
+      expect(store.marks('', 10)).toEqual([other, b, a])
+    }))
 })
+
+const dayMicro = 86_400_000_000
 
 test('a store that nobody knows is refused with those that there are', async () => {
   expect(openStore('redis://x')).rejects.toThrow('the store is "redis://x"')
@@ -251,6 +266,22 @@ describe('the file', () => {
     expect(new Set(modes)).toEqual(new Set([0o600]))
     expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
     store.close()
+  })
+
+  test('of the first version becomes one of today, with all that is in it', async () => {
+    mkdirSync(join(path, '..'), { recursive: true })
+    const database = new Database(path)
+    database.run(migrations[0] ?? '')
+    database.run('PRAGMA user_version = 1')
+    database.run("INSERT INTO usage_session VALUES ('s1', 'events', NULL, 5, '{\"sessionId\":\"s1\"}')")
+    database.close()
+    for (const _ of ['first', 'second']) {
+      const store = openSqliteStore(path)
+      expect(store.sessionUsages({ sinceUnixMicro: 5, untilUnixMicro: 6 })).toMatchObject([{ sessionId: 's1' }])
+      store.putMark({ key: 'a', timeUnixMicro: begin, value: 'b' })
+      expect(store.marks('a', 1)).toHaveLength(1)
+      store.close()
+    }
   })
 
   test('of a later version is refused and left as it is', () => {
@@ -299,7 +330,8 @@ describe('the file', () => {
     const from = (name: string) => JSON.stringify(join(import.meta.dir, name))
     writeFileSync(
       script,
-      `import { openSqliteStore } from ${from('../../src/store/sqlite.ts')}
+      `import { migrations } from '../../src/store/schema.ts'
+import { openSqliteStore } from ${from('../../src/store/sqlite.ts')}
        const store = openSqliteStore(${JSON.stringify(path)})
        const span = ${JSON.stringify(span(0))}
        for (let id = 0; ; id++) {

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore, type Store, type UsageSum } from '../../src/store/store.ts'
+import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
+import { createPrices, type Prices, parsePrices } from '../../src/usage/pricing.ts'
 import type { TokenCounts, UsageRecord } from '../../src/usage/record.ts'
 import { readBatches, recordedCases, servedTokens } from '../usage/recorded.ts'
 
@@ -101,4 +103,57 @@ describe('usage', () => {
     expect(store.usage([], always)).toHaveLength(1)
     store.close()
   })
+})
+
+test('sessions are told of whose last usage lies in a period, and costs by who gave them', async () => {
+  const store = await openStore(fresh())
+  for (const batch of readBatches('40-two-concurrent')) await store.append(batch)
+  // One that has used nothing yet.
+  const others = readBatches('05-full-grpc').flatMap((batch) => (batch.signal === 'logs' ? batch.logs : []))
+  await store.append({ signal: 'logs', logs: others.filter(({ eventName }) => eventName !== 'api_request') })
+  expect(store.sessionUsage('99036755-21a4-4db4-b684-1e5631bda207')).toBeDefined()
+  const all = store.sessionUsages(always)
+  expect(all).toHaveLength(2)
+  for (const usage of all) expect(usage).toEqual(store.sessionUsage(usage.sessionId) ?? usage)
+  const [first, second] = all.map(({ lastUnixMicro }) => lastUnixMicro)
+  if (first === undefined || second === undefined) throw new Error('two')
+  expect(first).toBeLessThanOrEqual(second)
+  expect(store.sessionUsages({ sinceUnixMicro: second + 1, untilUnixMicro: second + 2 })).toEqual([])
+  expect(store.sessionUsages({ sinceUnixMicro: 0, untilUnixMicro: first })).toEqual([])
+  expect(store.usage(['costSource'], always).map(({ costSource }) => costSource)).toEqual(['claude'])
+  store.close()
+})
+
+test('what had no price gets one when there is one, and keeps it', async () => {
+  const path = fresh()
+  const unknown = readBatches('05-full-grpc').map((batch): OtlpBatch => {
+    if (batch.signal !== 'logs') return { signal: 'metrics', points: [] }
+    const logs = batch.logs.map((log) => {
+      const { cost_usd: _, ...attributes } = log.attributes
+      return { ...log, attributes: { ...attributes, model: `mine-${attributes.model}` } }
+    })
+    return { ...batch, logs: logs.filter(({ eventName }) => eventName === 'api_request') }
+  })
+  const priceOf = (input: number) => {
+    const rates = { input, output: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 }
+    return createPrices(parsePrices(JSON.stringify({ models: { 'mine-claude-opus-5-5': rates } }), 'mine'))
+  }
+  const look = async (prices?: Prices) => {
+    const store = await openStore(path, prices === undefined ? {} : { prices })
+    for (const batch of unknown) await store.append(batch)
+    const [sum] = store.usage([], always)
+    const [session] = store.sessionUsages(always)
+    store.close()
+    const { costUsd, unpricedRequests } = session?.bySource.events ?? {}
+    return { sum: sum?.costUsd, costUsd, unpricedRequests, input: sum?.inputTokens ?? 0 }
+  }
+  const before = await look()
+  expect(before).toMatchObject({ sum: null, costUsd: null })
+  expect(before.unpricedRequests).toBeGreaterThan(5)
+  for (const price of [2000, 7]) {
+    const { sum, costUsd, unpricedRequests, input } = await look(priceOf(price))
+    expect(sum).toBeCloseTo((input * 2000) / 1e6)
+    expect(costUsd).toBeCloseTo(sum ?? 0)
+    expect(unpricedRequests).toBe(0)
+  }
 })

@@ -1,7 +1,7 @@
 /** What tokens cost: as Claude Code says of its own recorded requests, by tier and day, and not at all where nobody knows. */
 import { describe, expect, test } from 'bun:test'
 import { Failure } from '../../src/base/errors.ts'
-import { createPrices, parsePrices, vendoredPrices } from '../../src/usage/pricing.ts'
+import { createPrices, parsePrices, readPrices, vendoredPrices } from '../../src/usage/pricing.ts'
 import { Ledger, noTokens, prices, readBatches, recordedCases } from './recorded.ts'
 
 const million = 1_000_000
@@ -116,6 +116,10 @@ describe('the user’s prices', () => {
     ['{"models": {"m": {"input": 4, "output": -1}}}', /"models\.m\.output" is -1/],
     [JSON.stringify({ models: { m: { ...rates, cacheRead: undefined } } }), /"models\.m\.cacheRead" is not there/],
     [JSON.stringify({ models: { m: { ...rates, longContext: 5 } } }), /"models\.m\.longContext" is no object/],
+    [JSON.stringify({ models: { m: { ...rates, ouput: 5 } } }), /"models\.m\.ouput" is not known/],
+    ['{"models": {"m": {"context": "200k"}}}', /"models\.m\.context" is "200k"/],
+    ['{"models": {"m": {"context": 0}}}', /"models\.m\.context" is 0/],
+    ['{"models": {"m": {"context": 1000, "input": 4}}}', /"models\.m\.output" is not there/],
     [
       JSON.stringify({ models: { m: { ...rates, longContext: rates } } }),
       /"models\.m\.longContext\.above" is not there/,
@@ -127,4 +131,41 @@ describe('the user’s prices', () => {
       expect(() => parsePrices(text, 'prices.json')).toThrow(Failure)
     })
   }
+})
+
+describe('the context of a model', () => {
+  const contextOf = (models: object, name: string) =>
+    createPrices(parsePrices(JSON.stringify({ models }), 'prices.json')).contextTokens(name)
+
+  test('is known of every model that has a price but the oldest', () => {
+    const unknown = Object.entries(vendoredPrices.models).filter(([, { contextTokens }]) => contextTokens === undefined)
+    expect(unknown.map(([name]) => name)).toEqual(['claude-v1'])
+    expect(prices.contextTokens('claude-opus-5-5')).toBe(1_000_000)
+    expect(prices.contextTokens('us.anthropic.claude-haiku-4-5-20251001-v1:0')).toBe(200_000)
+    expect(prices.contextTokens('who-knows')).toBeUndefined()
+  })
+
+  test('is a million where the name asks for it', () => {
+    expect(['claude-sonnet-4-6', 'claude-sonnet-4-6[1m]', 'new[1m]'].map(prices.contextTokens)).toEqual([
+      200_000, 1_000_000, 1_000_000,
+    ])
+  })
+
+  test('is what the user says, with prices or without', () => {
+    const models = { 'claude-haiku-4-5': { context: 150_000 }, 'claude-sonnet-4-6[1m]': { context: 500_000 } }
+    expect(contextOf(models, 'claude-haiku-4-5-20251001')).toBe(150_000)
+    expect(contextOf(models, 'claude-sonnet-4-6[1m]')).toBe(500_000)
+    expect(contextOf(models, 'claude-sonnet-4-6')).toBe(200_000)
+    const mine = createPrices(parsePrices(JSON.stringify({ models }), 'prices.json'))
+    expect(mine.priceOf('claude-haiku-4-5', { ...noTokens, inputTokens: million }, now)?.source).toStartWith('table ')
+  })
+})
+
+describe('the file with the user’s prices', () => {
+  test('is told when it is not there; none is none', () => {
+    expect(() => readPrices('/no/such/prices.json')).toThrow(
+      /the prices in \/no\/such\/prices\.json cannot be read: .*ENOENT/,
+    )
+    expect(readPrices(undefined).contextTokens('claude-opus-5-5')).toBe(1_000_000)
+  })
 })

@@ -7,7 +7,15 @@ import { createTranscriptReader, noUsage } from '../../src/claude/transcript.ts'
 import type { OtlpBatch, OtlpSpan } from '../../src/telemetry/otlp.ts'
 import type { TokenCounts, UsageRecord, UsageSource, UsageTotals } from '../../src/usage/record.ts'
 import { readMessage } from '../../src/usage/requests.ts'
-import { addToTotals, beyondEvents, capturedBy, chooseSource, tokensOf } from '../../src/usage/sources.ts'
+import {
+  addToTotals,
+  beyondEvents,
+  capturedBy,
+  capturedInAll,
+  chooseSource,
+  disagreements,
+  tokensOf,
+} from '../../src/usage/sources.ts'
 import { trackRequests } from '../../src/usage/tracker.ts'
 import { keeperOf } from '../kit/keeper.ts'
 import { play, readRecording, runsOf } from '../session/recording.ts'
@@ -291,5 +299,32 @@ describe('a session with both', () => {
     const session = played(chats(0), false)
     expect(session?.source).toBe('wrapper')
     expect(capturedBy(session ?? { bySource: {} })).toEqual({ wrapper: 1, events: 1 })
+  })
+})
+
+describe('several sessions', () => {
+  const usage = (id: string, inputs: Partial<Record<UsageSource, number>>) => {
+    const bySource = Object.fromEntries(Object.entries(inputs).map(([source, tokens]) => [source, totals(tokens)]))
+    const source = chooseSource(bySource)
+    const times = { firstUnixMicro: 1, lastUnixMicro: 1 }
+    return { sessionId: id, orchestrationId: id, ...times, bySource, ...(source === undefined ? {} : { source }) }
+  }
+
+  test('are compared source by source, over those that each told of', () => {
+    const all = [
+      usage('a', { metrics: 900, wrapper: 1000 }),
+      usage('b', { metrics: 100 }),
+      usage('c', {}),
+      usage('d', { events: 0 }),
+    ]
+    expect(capturedInAll(all)).toEqual({ metrics: 1000 / 1100, wrapper: 1, events: 1 })
+    expect(capturedInAll([])).toEqual({})
+  })
+
+  test('disagree where the difference would be seen', () => {
+    expect(disagreements({ metrics: 1, wrapper: 0.9996, events: 0.9994, transcript: 0 })).toEqual({
+      events: 0.9994,
+      transcript: 0,
+    })
   })
 })

@@ -1,4 +1,5 @@
 /** Numbers and times as people read them. */
+import type { Captured } from '../../usage/sources.ts'
 
 const compactNumber = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 const wholeNumber = new Intl.NumberFormat('en')
@@ -71,4 +72,12 @@ export function renderPercent(share: number): string {
 /** claude-opus-5-5 → opus-5-5: the rest is the same everywhere. */
 export function renderModel(model: string): string {
   return model.replace(/^claude-/, '')
+}
+
+/** `wrapper captured 99.6 %`: what sources have of the one that is believed; never rounded up to all. */
+export function renderCaptured(captured: Captured): string {
+  const parts = Object.entries(captured).map(([source, share]) => {
+    return `${source} captured ${(Math.floor(share * 1000) / 10).toFixed(1)} %`
+  })
+  return parts.join(', ')
 }

@@ -1,6 +1,6 @@
 /** The page Health: what arrives, what is missing, what was dropped, and what to do about it. */
 import type { HealthLine, HealthView } from '../health-view.ts'
-import { renderAgo, renderBytes, renderExact } from './format.ts'
+import { renderAgo, renderBytes, renderCaptured, renderExact } from './format.ts'
 import { useAnswer, useNow } from './hub.ts'
 import { Awaited, Card, Empty } from './parts.tsx'
 
@@ -100,17 +100,34 @@ const consequences = {
 }
 
 function Incomplete(props: { readonly view: HealthView }) {
-  const { incomplete } = props.view
+  const { incomplete, lost, disagreeing } = props.view
   return (
     <Card title="What is missing">
-      {incomplete.length === 0 ? (
-        <p class="quiet">No active session is told of by one side alone.</p>
+      {incomplete.length + lost.length + disagreeing.length === 0 ? (
+        <p class="quiet">No active session is told of by one side alone, no event was lost, and the sources agree.</p>
       ) : (
         <ul class="list tall">
           {incomplete.map(({ session, missing }) => (
             <li key={session.id}>
               <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
               <small>{consequences[missing]}</small>
+            </li>
+          ))}
+          {lost.map(({ session, events }) => (
+            <li key={`lost ${session.id}`}>
+              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <small class="warn">
+                {renderExact(events)} {events === 1 ? 'event' : 'events'} of Claude Code never came: their numbers have
+                gaps.
+              </small>
+            </li>
+          ))}
+          {disagreeing.map(({ session, source, captured }) => (
+            <li key={`captured ${session.id}`}>
+              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <small>
+                Its tokens are counted by {source}, of which {renderCaptured(captured)}.
+              </small>
             </li>
           ))}
         </ul>

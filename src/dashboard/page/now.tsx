@@ -1,7 +1,8 @@
 /** The page Now: who works, on what, how much of its context is left, what it costs, what failed. */
 import { useMemo } from 'preact/hooks'
+import type { Forecast, SessionContext } from '../context.ts'
 import type { LiveError, ToolInFlight } from '../live.ts'
-import type { NowSession, NowView, SessionContext } from '../overview.ts'
+import type { NowSession, NowView } from '../overview.ts'
 import type { UsageRow } from '../usage-reader.ts'
 import { Bars } from './chart.tsx'
 import {
@@ -28,6 +29,7 @@ function Now(props: { readonly view: NowView; readonly theme: string }) {
   return (
     <>
       <Figures view={view} />
+      {view.notices.length > 0 && <NoticesCard notices={view.notices} />}
       {isNew && <Welcome />}
       {view.sessions.length > 0 && (
         <div class="sessions">
@@ -60,6 +62,23 @@ function Welcome() {
   )
 }
 
+function NoticesCard(props: { readonly notices: NowView['notices'] }) {
+  return (
+    <Card title="Guard" note="thresholds that were crossed">
+      <ul class="list" role="status">
+        {props.notices.map(({ unixMicro, text, sessionId }) => (
+          <li key={`${unixMicro} ${text}`}>
+            <a href={`#/session/${encodeURIComponent(sessionId)}`} title={text}>
+              {text}
+            </a>
+            <span class="quiet">{renderMoment(unixMicro)}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
 function Figures(props: { readonly view: NowView }) {
   const { sessions, usage } = props.view
   const inFlight = sessions.reduce((sum, { live }) => sum + (live?.inFlight.length ?? 0), 0)
@@ -73,6 +92,7 @@ function Figures(props: { readonly view: NowView }) {
           <Figure
             value={renderUsd(usage.today?.costUsd ?? (usage.today === undefined ? 0 : null))}
             label="cost today"
+            title={usage.byCostSource.map(renderPriced).join('\n')}
           />
           <Figure
             value={`${renderCount(usage.burn.tokensPerMinute)}/min`}
@@ -89,6 +109,13 @@ function Figures(props: { readonly view: NowView }) {
       {usage === undefined && <Figure value="–" label="usage is not tracked by this hub" tone="quiet" />}
     </div>
   )
+}
+
+/** Who gave a price: Claude Code itself, the user's file, or a table of a day. */
+function renderPriced({ costSource = '', costUsd, ...row }: UsageRow): string {
+  if (costSource === '') return `no price is known of ${renderCount(totalOf({ ...row, costUsd }))} tokens`
+  const who = costSource === 'claude' ? 'Claude Code' : costSource === 'user' ? 'your prices' : `price ${costSource}`
+  return `${renderUsd(costUsd)} by ${who}`
 }
 
 function SessionCard(props: { readonly session: NowSession }) {
@@ -111,7 +138,7 @@ function SessionCard(props: { readonly session: NowSession }) {
           {renderDuration(Math.max(0, now * 1000 - session.startUnixMicro))}
         </span>
       </p>
-      {session.context !== undefined && <Context context={session.context} now={now} />}
+      {session.context !== undefined && <Context context={session.context} />}
       <div class="flight">
         {(session.live?.inFlight ?? []).map((tool) => (
           <Tool key={tool.useId} tool={tool} now={now} />
@@ -129,13 +156,13 @@ function SessionCard(props: { readonly session: NowSession }) {
   )
 }
 
-function Context(props: { readonly context: SessionContext; readonly now: number }) {
-  const { tokens, windowTokens, fullUnixMicro, samples } = props.context
+function Context(props: { readonly context: SessionContext }) {
+  const { tokens, windowTokens, compactTokens, forecast, samples } = props.context
   const share = windowTokens === undefined ? undefined : tokens / windowTokens
   const tone = share === undefined || share < 0.6 ? '' : share < 0.8 ? 'warn' : 'bad'
   const before = samples.at(-2)?.tokens
   const growth = before === undefined ? '' : `${renderChange(tokens - before)} with the last answer`
-  const forecast = fullUnixMicro === undefined ? growth : renderForecast(fullUnixMicro / 1000 - props.now)
+  const until = compactTokens === undefined ? undefined : `Claude Code compacts at about ${renderCount(compactTokens)}`
   return (
     <div class="context">
       <p>
@@ -144,7 +171,9 @@ function Context(props: { readonly context: SessionContext; readonly now: number
           <b>{renderCount(tokens)}</b>
           {windowTokens !== undefined && ` of ${renderCount(windowTokens)}`}
         </span>
-        <span class="quiet">{forecast}</span>
+        <span class="quiet" title={until}>
+          {forecast === undefined ? growth : renderForecast(forecast)}
+        </span>
       </p>
       {share === undefined ? (
         <Sparkline values={samples.map((sample) => sample.tokens)} />
@@ -161,9 +190,11 @@ function renderChange(tokens: number): string {
   return `${tokens < 0 ? '−' : '+'}${renderCount(Math.abs(tokens))}`
 }
 
-function renderForecast(ms: number): string {
-  const minutes = Math.round(ms / 60_000)
-  return minutes < 1 ? 'full within a minute at this pace' : `full in ${renderDuration(minutes * 6e7)} at this pace`
+/** Of a guess, no more digits than it is worth. */
+function renderForecast({ minutes, turns }: Forecast): string {
+  const time = minutes < 1 ? 'within a minute' : `in about ${renderDuration(Math.round(minutes) * 6e7)}`
+  const often = turns === undefined ? '' : turns < 1.5 ? ', this turn or the next' : `, ${Math.round(turns)} turns`
+  return `compacts ${time} of work${often}`
 }
 
 function Sparkline(props: { readonly values: readonly number[] }) {

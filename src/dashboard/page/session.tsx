@@ -1,9 +1,10 @@
 /** The page of one session: its waterfall, where the time went, tokens per turn, log records by its side. */
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { activities } from '../time-spent.ts'
-import type { LogView, SessionView, SpanView, TurnRow } from '../views.ts'
+import type { LogView, SessionSources, SessionView, SpanView, TurnRow } from '../views.ts'
 import type { WaterfallRow } from '../waterfall.ts'
 import {
+  renderCaptured,
   renderCount,
   renderDuration,
   renderExact,
@@ -11,6 +12,7 @@ import {
   renderMoment,
   renderPercent,
   renderTime,
+  renderUsd,
 } from './format.ts'
 import { keepReading, type Loaded, readJson, useAnswer } from './hub.ts'
 import { Awaited, Card, Empty, Figure, Legend, StackedBar, State } from './parts.tsx'
@@ -78,6 +80,7 @@ function Session({ view, rows }: Whole) {
           {about.join(' · ')} · {renderMoment(session.startUnixMicro)}
           {session.endReason !== undefined && ` · ended: ${session.endReason}`} · <code>{session.id}</code>
         </p>
+        {view.usage !== undefined && <Sources usage={view.usage} />}
       </div>
       <div class="figures">
         <Figure value={renderDuration(view.time.wallMicro)} label="wall time" />
@@ -118,6 +121,19 @@ function Session({ view, rows }: Whole) {
         <Logs id={session.id} spanId={chosen} choose={choose} />
       </div>
     </>
+  )
+}
+
+/** Who is believed about its tokens, and what the others have of them. */
+function Sources(props: { readonly usage: SessionSources }) {
+  const { source, captured, tokens, costUsd } = props.usage
+  const others = Object.fromEntries(Object.entries(captured).filter(([name]) => name !== source))
+  const compared = Object.keys(others).length === 0 ? '' : `, of which ${renderCaptured(others)}`
+  return (
+    <p>
+      {renderCount(tokens)} tokens, {renderUsd(costUsd)} by {source}
+      {compared}
+    </p>
   )
 }
 

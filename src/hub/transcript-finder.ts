@@ -1,0 +1,46 @@
+/** Where a session runs and Claude Code keeps its transcript, if that is this machine: not everything that is sent says so. */
+import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Environment } from '../config/config.ts'
+
+export interface SessionPlace {
+  /** The path of the file. */
+  readonly transcript: string
+  readonly cwd?: string
+}
+
+/** The first lines tell the folder. */
+const headBytes = 1 << 16
+
+/** Undefined where there is no transcript of it. */
+export function findPlace(env: Environment, sessionId: string): SessionPlace | undefined {
+  const home = env.CLAUDE_CONFIG_DIR ?? (env.HOME === undefined ? undefined : join(env.HOME, '.claude'))
+  // An id is what somebody sent.
+  if (home === undefined || !/^[\w-]+$/.test(sessionId)) return undefined
+  const projects = join(home, 'projects')
+  try {
+    const paths = readdirSync(projects).map((folder) => join(projects, folder, `${sessionId}.jsonl`))
+    const transcript = paths.find((path) => existsSync(path))
+    if (transcript === undefined) return undefined
+    const cwd = cwdIn(readHead(transcript))
+    return cwd === undefined ? { transcript } : { transcript, cwd }
+  } catch {
+    return undefined
+  }
+}
+
+function readHead(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(headBytes)
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, headBytes, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** By its lines: inside of texts the same word would be escaped. */
+function cwdIn(lines: string): string | undefined {
+  const written = /[{,]"cwd":("(?:[^"\\]|\\.)*")/.exec(lines)?.[1]
+  return written === undefined ? undefined : String(JSON.parse(written))
+}
