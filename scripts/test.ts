@@ -8,6 +8,7 @@ import { join, sep } from 'node:path'
 import { chromiumPath } from '../test/hub/browser.ts'
 import { buildIfStale } from './build.ts'
 import { collectorBinary } from './collector.ts'
+import { foreignObstacle } from './foreign-clients.ts'
 
 const ROOT = join(import.meta.dir, '..')
 
@@ -42,7 +43,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     files: 'test/hub/**/*.test.ts',
     needsBinary: true,
     timeoutMs: 120_000,
-    obstacle: async () => (chromiumPath ? undefined : 'there is no Chromium: apt-get install chromium'),
+    obstacle: async () => (chromiumPath ? await foreignObstacle() : 'there is no Chromium: apt-get install chromium'),
   },
   collector: {
     files: 'test/collector/**/*.test.ts',

@@ -17,10 +17,6 @@ export interface AccessOptions {
   readonly token?: string
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
 export function createAccess({ host, port, token }: AccessOptions): Access {
   const names = allowedNames(host)
   // Cookies know no ports: two hubs on one machine would log each other out.

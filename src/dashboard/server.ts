@@ -3,8 +3,9 @@
  * Everything goes through `access.ts` first.
  */
 import { describeError, Failure } from '../base/errors.ts'
+import { isLoopback } from '../base/loopback.ts'
 import type { Store } from '../store/store.ts'
-import { createAccess, isLoopback } from './access.ts'
+import { createAccess } from './access.ts'
 import { createApi } from './api.ts'
 import { answerAsset } from './assets.ts'
 import { type EventStreamOptions, openEventStreams, silenceSeconds } from './event-stream.ts'

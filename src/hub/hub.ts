@@ -4,6 +4,7 @@
  */
 import { describeError, Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
+import { isLoopback } from '../base/loopback.ts'
 import type { Environment, HubConfig } from '../config/config.ts'
 import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { createLive } from '../dashboard/live.ts'
@@ -45,7 +46,6 @@ export interface Hub {
 /** What is beyond the bounds goes now and then, in pieces that hold nobody up for long. */
 const retentionMs = 600_000
 const retryAfterMs = 5000
-const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
 
 /**
  * Opens the store and the ports. Throws a Failure for a port that is taken, a store that cannot be opened, and an address that
@@ -54,7 +54,7 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { config, env, notice = () => {}, log = noLog } = options
   const { host, token, grpcPort, httpPort } = config
-  if (!loopback.test(host) && token === undefined) {
+  if (!isLoopback(host) && token === undefined) {
     const mend =
       'set CLAUDE_OTEL_HUB_TOKEN, which senders show as `authorization: Bearer <token>`, or listen at 127.0.0.1'
     throw new Failure('config', `others can reach ${host}, and hub.token is not set`, mend)

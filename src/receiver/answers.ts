@@ -12,6 +12,8 @@ export type Encoding = 'protobuf' | 'json'
 export type RefusalReason =
   | 'malformed'
   | 'unauthorized'
+  | 'foreignPage'
+  | 'foreignName'
   | 'notFound'
   | 'wrongMethod'
   | 'tooSlow'
@@ -25,6 +27,8 @@ export type RefusalReason =
 export const refusalCodes: { readonly [R in RefusalReason]: { readonly http: number; readonly grpc: status } } = {
   malformed: { http: 400, grpc: status.INVALID_ARGUMENT },
   unauthorized: { http: 401, grpc: status.UNAUTHENTICATED },
+  foreignPage: { http: 403, grpc: status.PERMISSION_DENIED },
+  foreignName: { http: 421, grpc: status.PERMISSION_DENIED },
   notFound: { http: 404, grpc: status.UNIMPLEMENTED },
   wrongMethod: { http: 405, grpc: status.UNIMPLEMENTED },
   tooSlow: { http: 408, grpc: status.DEADLINE_EXCEEDED },

@@ -1,22 +1,10 @@
-/**
- * OTLP over gRPC: the three Export services, plain or packed, answered with gRPC's own codes. Nobody knows how large a message is
- * until it is there, so that only so many may arrive at a time; the others wait unread, which holds their senders back.
- */
+/** OTLP over gRPC: the three Export services, plain or packed, answered with gRPC's own codes. */
 
-import {
-  type handleUnaryCall,
-  logVerbosity,
-  Metadata,
-  Server,
-  ServerCredentials,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  setLogVerbosity,
-} from '@grpc/grpc-js'
+import { type handleUnaryCall, logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import type { SignalType } from '../telemetry/signal.ts'
-import { type Refusal, refusalCodes, renderRefusal, renderTaken } from './answers.ts'
-import type { Intake, Place } from './intake.ts'
-import { Lanes } from './lanes.ts'
+import { renderTaken } from './answers.ts'
+import { type Door, failure, openDoor } from './grpc-door.ts'
+import type { Intake } from './intake.ts'
 
 export interface GrpcServer {
   readonly port: number
@@ -30,21 +18,18 @@ const services: { readonly [S in SignalType]: string } = {
   metrics: 'opentelemetry.proto.collector.metrics.v1.MetricsService',
 }
 
-/** The places of calls whose message is not there yet, by the metadata that grpc-js hands to the service. */
-type Places = WeakMap<Metadata, Place>
-
 // What goes wrong is told to whoever called; grpc-js would write it to the terminal as well.
 setLogVerbosity(logVerbosity.NONE)
 
 /** Starts to listen. Rejects with what the system says of a port that cannot be had. */
 export async function startGrpc(host: string, port: number, intake: Intake): Promise<GrpcServer> {
-  const places: Places = new WeakMap()
+  const door = openDoor(intake)
   const server = new Server({
     'grpc.max_receive_message_length': intake.limits.requestBytes,
-    interceptors: [door(intake, places)],
+    interceptors: [door.interceptor],
   })
   for (const signal of ['traces', 'logs', 'metrics'] as const) {
-    server.addService(definition(signal), { Export: exportOf(signal, intake, places) })
+    server.addService(definition(signal), { Export: exportOf(signal, intake, door) })
   }
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   const bound = await new Promise<number>((resolve, reject) => {
@@ -73,54 +58,9 @@ function definition(signal: SignalType) {
   } as const
 }
 
-/** What every call passes: the token, a place, a lane for its message. It gives back what the service does not take over. */
-function door(intake: Intake, places: Places): ServerInterceptor {
-  const { heldBytes, requestBytes, arrivalMs } = intake.limits
-  const lanes = new Lanes(Math.max(1, Math.floor(heldBytes / requestBytes)))
-  return (_method, call) => {
-    const refuse = (refusal: Refusal) => call.sendStatus(failure(refusal))
-    let giveBack = () => {}
-    let arrived = () => {}
-    return new ServerInterceptingCall(call, {
-      start(next) {
-        next({
-          onReceiveMetadata(metadata, pass) {
-            const place = admit(intake, metadata)
-            if ('refused' in place) return refuse(place)
-            places.set(metadata, place)
-            const late = setTimeout(() => refuse(intake.refuseSlow()), arrivalMs)
-            const lane = lanes.lane(() => pass(metadata))
-            arrived = () => {
-              clearTimeout(late)
-              lane.leave()
-            }
-            giveBack = () => {
-              arrived()
-              if (places.delete(metadata)) place.leave()
-            }
-            lane.enter()
-          },
-          onReceiveMessage(message, pass) {
-            arrived()
-            pass(message)
-          },
-          onCancel: () => giveBack(),
-        })
-      },
-    })
-  }
-}
-
-function admit(intake: Intake, metadata: Metadata): Place | Refusal {
-  const authorization = metadata.get('authorization')[0]
-  if (!intake.isAuthorized(authorization?.toString())) return intake.refuseUnauthorized()
-  return intake.enter() ?? intake.refuseOverload()
-}
-
-function exportOf(signal: SignalType, intake: Intake, places: Places): handleUnaryCall<Buffer, Buffer> {
+function exportOf(signal: SignalType, intake: Intake, door: Door): handleUnaryCall<Buffer, Buffer> {
   return async ({ request, metadata }, answer) => {
-    const place = places.get(metadata)
-    places.delete(metadata)
+    const place = door.claim(metadata)
     const outcome = place?.hold(request.length)
       ? await intake.take(signal, 'protobuf', request)
       : intake.refuseOverload()
@@ -128,12 +68,4 @@ function exportOf(signal: SignalType, intake: Intake, places: Places): handleUna
     if ('refused' in outcome) answer(failure(outcome))
     else answer(null, renderTaken(signal, 'protobuf', outcome))
   }
-}
-
-function failure(refusal: Refusal): { code: number; details: string; metadata: Metadata } {
-  const metadata = new Metadata()
-  if (refusal.retryAfterMs !== undefined) {
-    metadata.set('grpc-status-details-bin', renderRefusal('protobuf', refusal))
-  }
-  return { code: refusalCodes[refusal.refused].grpc, details: refusal.message, metadata }
 }

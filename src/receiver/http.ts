@@ -5,6 +5,7 @@
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { describeError } from '../base/errors.ts'
+import { isLoopback } from '../base/loopback.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { type Encoding, type Refusal, refusalCodes, renderRefusal, renderTaken, type Taken } from './answers.ts'
 import type { Intake, Place } from './intake.ts'
@@ -96,6 +97,8 @@ function readHead(request: Request, intake: Intake): Head | Refusal {
   if (signal === undefined) return intake.refuse('notFound', `nothing is at ${path}; use ${Object.keys(signalOfPath)}`)
   if (request.method !== 'POST') return intake.refuse('wrongMethod', `${request.method} is not possible here; use POST`)
   const { headers } = request
+  const foreign = intake.hasToken ? undefined : refuseForeign(headers, intake)
+  if (foreign !== undefined) return foreign
   if (!intake.isAuthorized(headers.get('authorization') ?? undefined)) return intake.refuseUnauthorized()
   const encoding = encodingOf(request)
   if (encoding === undefined) {
@@ -110,6 +113,21 @@ function readHead(request: Request, intake: Intake): Head | Refusal {
   const length = headers.get('content-length')
   const head = { signal, encoding, unpack, length: length === null ? undefined : Number(length) }
   return (head.length ?? 0) > intake.limits.requestBytes ? intake.refuseSize('the body') : head
+}
+
+/**
+ * Where no token is asked for, a page in a browser of this machine must not write here: not by a request of its own, which tells its
+ * Origin, and not by a name of its site that it has made to point at us. Others than browsers may leave out the name.
+ */
+function refuseForeign(headers: Headers, intake: Intake): Refusal | undefined {
+  const origin = headers.get('origin')
+  if (origin !== null) return intake.refuse('foreignPage', `a page of ${origin} may not send here`)
+  const name = (headers.get('host') ?? '').replace(/:\d*$/, '')
+  if (name === '' || isLoopback(name)) return undefined
+  return intake.refuse(
+    'foreignName',
+    `${name} is no name of the receiver: send to localhost, or set a token for the hub`,
+  )
 }
 
 /** Not by URL, which throws where a client has named no host or a strange one. */

@@ -82,6 +82,10 @@ export class Intake {
     return { accepted: { ...this.#accepted }, rejected: { ...this.#rejected }, refused: { ...this.#refused } }
   }
 
+  get hasToken(): boolean {
+    return this.#token !== undefined
+  }
+
   /** Whether an `Authorization` header has the bearer token; everybody may come in where there is none. */
   isAuthorized(header: string | undefined): boolean {
     if (this.#token === undefined) return true

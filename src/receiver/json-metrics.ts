@@ -4,17 +4,16 @@ import type { OtlpExemplar, OtlpSource } from '../telemetry/otlp.ts'
 import type { EnumNames, Json, JsonReader } from './json-reader.ts'
 import { readAttributes } from './json-values.ts'
 import {
-  type BatchDraft,
   type Buckets,
   finishPoint,
   type MetricDraft,
   type MetricType,
-  newExemplar,
   newMetric,
   newPoint,
   type PointDraft,
   temporalityOf,
-} from './records.ts'
+} from './points.ts'
+import { type BatchDraft, newExemplar } from './records.ts'
 
 const temporalities: EnumNames = {
   AGGREGATION_TEMPORALITY_UNSPECIFIED: 0,

@@ -1,19 +1,18 @@
 /** Metrics of OTLP in protobuf, of every type. A point waits until all that is said of its metric is known. */
 
 import type { OtlpExemplar, OtlpSource } from '../telemetry/otlp.ts'
-import { readAttribute, readSpanId, readTraceId } from './protobuf-values.ts'
 import {
-  type BatchDraft,
   type Buckets,
   finishPoint,
   type MetricDraft,
   type MetricType,
-  newExemplar,
   newMetric,
   newPoint,
   type PointDraft,
   temporalityOf,
-} from './records.ts'
+} from './points.ts'
+import { readAttribute, readSpanId, readTraceId } from './protobuf-values.ts'
+import { type BatchDraft, newExemplar, setText } from './records.ts'
 import type { Part, WireReader } from './wire.ts'
 
 const typeOfField: { readonly [field: number]: MetricType } = {
@@ -24,43 +23,57 @@ const typeOfField: { readonly [field: number]: MetricType } = {
   11: 'summary',
 }
 
+const ofNoType: Pick<MetricDraft, 'temporality' | 'isMonotonic'> = { temporality: 'unspecified', isMonotonic: false }
+
 export function readMetric(wire: WireReader, source: OtlpSource, batch: BatchDraft): void {
   const metric = newMetric(source)
-  const points: [MetricType, Part][] = []
+  let type: MetricType | undefined
+  let points: Part[] = []
   const outer = wire.enter()
   while (wire.next()) {
-    const type = typeOfField[wire.field]
+    const said = typeOfField[wire.field]
     if (wire.field === 1) metric.name = wire.text()
     else if (wire.field === 2) metric.description = wire.text()
     else if (wire.field === 3) metric.unit = wire.text()
-    else if (type !== undefined) readData(wire, type, metric, batch, points)
-    else wire.skip()
+    else if (said !== undefined) {
+      if (said !== type) {
+        // A metric is of one type: the last that is said.
+        Object.assign(metric, ofNoType)
+        points = []
+        type = said
+      }
+      readData(wire, metric, batch, points)
+    } else wire.skip()
   }
-  for (const [type, part] of points) {
-    const point = newPoint()
-    const back = wire.enterPart(part)
-    const readField = pointFields[type]
-    while (wire.next()) readField(wire, point, batch)
-    wire.leavePart(back)
-    batch.addPoint(finishPoint(type, metric, point))
-  }
+  if (type !== undefined) readPoints(wire, type, metric, batch, points)
   wire.leave(outer)
 }
 
-/** Gauge, Sum, Histogram, ExponentialHistogram, Summary: they number alike what they have. */
-function readData(
+function readPoints(
   wire: WireReader,
   type: MetricType,
   metric: MetricDraft,
   batch: BatchDraft,
-  points: [MetricType, Part][],
+  points: readonly Part[],
 ): void {
+  const readField = pointFields[type]
+  for (const part of points) {
+    const point = newPoint()
+    const back = wire.enterPart(part)
+    while (wire.next()) readField(wire, point, batch)
+    wire.leavePart(back)
+    batch.addPoint(finishPoint(type, metric, point))
+  }
+}
+
+/** Gauge, Sum, Histogram, ExponentialHistogram, Summary: they number alike what they have. */
+function readData(wire: WireReader, metric: MetricDraft, batch: BatchDraft, points: Part[]): void {
   const outer = wire.enter()
   while (wire.next()) {
     if (wire.field === 1) {
       batch.count.add()
-      points.push([type, wire.part()])
-    } else if (wire.field === 2) metric.temporality = temporalityOf(wire.uint32())
+      points.push(wire.part())
+    } else if (wire.field === 2) metric.temporality = temporalityOf(wire.int32())
     else if (wire.field === 3) metric.isMonotonic = wire.bool()
     else wire.skip()
   }
@@ -245,16 +258,12 @@ function readExemplarField(wire: WireReader, exemplar: ReturnType<typeof newExem
     case 3:
       exemplar.value = wire.double()
       break
-    case 4: {
-      const spanId = readSpanId(wire)
-      if (spanId !== undefined) exemplar.spanId = spanId
+    case 4:
+      setText(exemplar, 'spanId', readSpanId(wire))
       break
-    }
-    case 5: {
-      const traceId = readTraceId(wire)
-      if (traceId !== undefined) exemplar.traceId = traceId
+    case 5:
+      setText(exemplar, 'traceId', readTraceId(wire))
       break
-    }
     case 6:
       exemplar.value = wire.sfixed64()
       break

@@ -11,16 +11,15 @@ export function readAttribute(wire: WireReader, into: OtlpAttributes): void {
   const outer = wire.enter()
   while (wire.next()) {
     if (wire.field === 1) key = wire.text()
-    else if (wire.field === 2) value = readValue(wire)
+    else if (wire.field === 2) value = readValue(wire, value)
     else wire.skip()
   }
   wire.leave(outer)
   setValue(into as { [key: string]: OtlpValue }, key, value)
 }
 
-/** An AnyValue; null for one without a value, or of a kind that we do not know. */
-export function readValue(wire: WireReader): OtlpValue {
-  let value: OtlpValue = null
+/** An AnyValue; null for one without a value, or of a kind that we do not know. One that comes again goes on from `value`. */
+export function readValue(wire: WireReader, value: OtlpValue = null): OtlpValue {
   const outer = wire.enter()
   while (wire.next()) {
     switch (wire.field) {
@@ -37,10 +36,10 @@ export function readValue(wire: WireReader): OtlpValue {
         value = wire.double()
         break
       case 5:
-        value = readArray(wire)
+        value = readArray(wire, value)
         break
       case 6:
-        value = readMap(wire)
+        value = readMap(wire, value)
         break
       case 7:
         value = wire.base64()
@@ -53,8 +52,8 @@ export function readValue(wire: WireReader): OtlpValue {
   return value
 }
 
-function readArray(wire: WireReader): OtlpValue {
-  const values: OtlpValue[] = []
+function readArray(wire: WireReader, before: OtlpValue): OtlpValue {
+  const values: OtlpValue[] = Array.isArray(before) ? before : []
   const outer = wire.enter()
   while (wire.next()) {
     if (wire.field === 1) values.push(readValue(wire))
@@ -64,8 +63,8 @@ function readArray(wire: WireReader): OtlpValue {
   return values
 }
 
-function readMap(wire: WireReader): OtlpValue {
-  const map = {}
+function readMap(wire: WireReader, before: OtlpValue): OtlpValue {
+  const map = isMap(before) ? before : {}
   const outer = wire.enter()
   while (wire.next()) {
     if (wire.field === 1) readAttribute(wire, map)
@@ -73,6 +72,10 @@ function readMap(wire: WireReader): OtlpValue {
   }
   wire.leave(outer)
   return map
+}
+
+function isMap(value: OtlpValue): value is OtlpAttributes {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** `undefined` for one that is empty or all zeros. */

@@ -1,13 +1,24 @@
 /**
  * OTLP in protobuf, field by field as version 1.11 of its schema numbers them, straight into our records. Fields that mean nothing
- * to us (schema URLs, dropped counts, entity references) and those of later versions are passed over. Fields may come in any order.
+ * to us and those of later versions are passed over; test/receiver/conformance.test.ts lists them. Fields may come in any order, and
+ * again: the last counts, messages are merged.
  */
 
 import type { OtlpAttributes, OtlpSource } from '../telemetry/otlp.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { readMetric } from './protobuf-metrics.ts'
 import { readAttribute, readSpanId, readTraceId, readValue } from './protobuf-values.ts'
-import { BatchDraft, type Decoded, newEvent, newLink, newLog, newSource, newSpan, type SpanDraft } from './records.ts'
+import {
+  BatchDraft,
+  type Decoded,
+  newEvent,
+  newLink,
+  newLog,
+  newSource,
+  newSpan,
+  type SpanDraft,
+  setText,
+} from './records.ts'
 import { type Part, WireReader } from './wire.ts'
 
 /** An `Export…ServiceRequest` of the signal. Throws Malformed for what is none, TooLarge for more records than are taken. */
@@ -94,21 +105,17 @@ function readSpanField(wire: WireReader, span: SpanDraft, batch: BatchDraft): vo
     case 2:
       span.spanId = readSpanId(wire) ?? ''
       break
-    case 3: {
-      const state = wire.text()
-      if (state !== '') span.traceState = state
+    case 3:
+      setText(span, 'traceState', wire.text())
       break
-    }
-    case 4: {
-      const parent = readSpanId(wire)
-      if (parent !== undefined) span.parentSpanId = parent
+    case 4:
+      setText(span, 'parentSpanId', readSpanId(wire))
       break
-    }
     case 5:
       span.name = wire.text()
       break
     case 6:
-      span.kind = wire.uint32()
+      span.kind = wire.int32()
       break
     case 7:
       span.startUnixMicro = wire.micro()
@@ -167,10 +174,8 @@ function readLink(wire: WireReader) {
 function readStatus(wire: WireReader, span: SpanDraft): void {
   const outer = wire.enter()
   while (wire.next()) {
-    if (wire.field === 2) {
-      const message = wire.text()
-      if (message !== '') span.statusMessage = message
-    } else if (wire.field === 3) span.statusCode = wire.uint32()
+    if (wire.field === 2) setText(span, 'statusMessage', wire.text())
+    else if (wire.field === 3) span.statusCode = wire.int32()
     else wire.skip()
   }
   wire.leave(outer)
@@ -190,37 +195,29 @@ function readLogField(wire: WireReader, record: ReturnType<typeof newLog>): void
       record.timeUnixMicro = wire.micro()
       break
     case 2:
-      record.severityNumber = wire.uint32()
+      record.severityNumber = wire.int32()
       break
-    case 3: {
-      const text = wire.text()
-      if (text !== '') record.severityText = text
+    case 3:
+      setText(record, 'severityText', wire.text())
       break
-    }
     case 5:
-      record.body = readValue(wire)
+      record.body = readValue(wire, record.body)
       break
     case 6:
       readAttribute(wire, record.attributes)
       break
-    case 9: {
-      const traceId = readTraceId(wire)
-      if (traceId !== undefined) record.traceId = traceId
+    case 9:
+      setText(record, 'traceId', readTraceId(wire))
       break
-    }
-    case 10: {
-      const spanId = readSpanId(wire)
-      if (spanId !== undefined) record.spanId = spanId
+    case 10:
+      setText(record, 'spanId', readSpanId(wire))
       break
-    }
     case 11:
       record.observedUnixMicro = wire.micro()
       break
-    case 12: {
-      const name = wire.text()
-      if (name !== '') record.eventName = name
+    case 12:
+      setText(record, 'eventName', wire.text())
       break
-    }
     default:
       wire.skip()
   }

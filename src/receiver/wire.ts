@@ -40,7 +40,7 @@ export class WireReader {
   /** Goes on to the next field of the message; false at its end. */
   next(): boolean {
     if (this.#at >= this.#end) return false
-    const tag = this.#varint()
+    const tag = this.#size()
     this.field = tag >>> 3
     this.#type = tag & 7
     if (this.field === 0) this.#fail('a field without a number')
@@ -87,7 +87,7 @@ export class WireReader {
 
   /** A field that means nothing to us. */
   skip(): void {
-    if (this.#type === group) this.#skipGroup(this.field, 0)
+    if (this.#type === group) this.#skipGroup(this.field, 1)
     else this.#skipValue()
   }
 
@@ -120,10 +120,14 @@ export class WireReader {
     return this.#bigVarint() !== 0n
   }
 
-  /** An enum or an unsigned number of 32 bits. */
   uint32(): number {
     this.#expect(varint)
     return this.#varint()
+  }
+
+  /** An enum; one that is negative comes as a number of 64 bits. */
+  int32(): number {
+    return this.uint32() | 0
   }
 
   /** A signed number of 32 bits in zigzag. */
@@ -180,26 +184,24 @@ export class WireReader {
 
   /** Appends repeated doubles, packed or one of them. */
   doubles(into: number[]): void {
-    if (this.#type === eight) return void into.push(this.double())
-    const end = this.#lengthEnd()
-    if ((end - this.#at) % 8 !== 0) this.#fail('packed numbers of half a number')
-    for (; this.#at < end; this.#at += 8) into.push(this.#view.getFloat64(this.#at, true))
+    this.#list(eight, () => into.push(this.double()))
   }
 
   /** Appends repeated unsigned numbers of 64 bits, packed or one of them. */
   fixed64s(into: number[]): void {
-    if (this.#type === eight) return void into.push(this.fixed64())
-    const end = this.#lengthEnd()
-    if ((end - this.#at) % 8 !== 0) this.#fail('packed numbers of half a number')
-    this.#type = eight
-    while (this.#at < end) into.push(this.fixed64())
+    this.#list(eight, () => into.push(this.fixed64()))
   }
 
   /** Appends repeated unsigned varints, packed or one of them. */
   varints(into: number[]): void {
-    if (this.#type === varint) return void into.push(Number(this.#bigVarint()))
+    this.#list(varint, () => into.push(Number(this.#bigVarint())))
+  }
+
+  #list(type: number, read: () => void): void {
+    if (this.#type === type) return void read()
     const end = this.#lengthEnd()
-    while (this.#at < end) into.push(Number(this.#bigVarint()))
+    this.#type = type
+    while (this.#at < end) read()
     if (this.#at !== end) this.#fail('packed numbers of half a number')
   }
 
@@ -215,7 +217,7 @@ export class WireReader {
   /** Where the value that begins here ends, after its length is read. */
   #lengthEnd(): number {
     this.#expect(bytes)
-    const end = this.#varint() + this.#at
+    const end = this.#size() + this.#at
     if (end > this.#end) this.#fail(`field ${this.field} is longer than its message`)
     return end
   }
@@ -225,6 +227,17 @@ export class WireReader {
     this.#at = at + length
     if (this.#at > this.#end) this.#fail(`field ${this.field} is cut`)
     return at
+  }
+
+  /** A tag or a length. Those that need more than 32 bits are not cut to something smaller. */
+  #size(): number {
+    const start = this.#at
+    const size = this.#varint()
+    const length = this.#at - start
+    if (length > 5 || (length === 5 && (this.#bytes[this.#at - 1] as number) > 15)) {
+      this.#fail('a tag or a length of more than 32 bits')
+    }
+    return size
   }
 
   /** The low 32 bits of a varint. */

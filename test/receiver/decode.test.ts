@@ -99,15 +99,15 @@ describe.each(decoders)('%s', (_name, decode) => {
           ...{ ...histogram, attributes: attribute, exemplars, count: 6, sum: 12.5, min: 0.5, max: 8 },
           ...{ bounds: [1, 5], bucketCounts: [1, 2, 3] },
         },
-        { ...histogram, attributes: {}, count: 1, bounds: [], bucketCounts: [] },
+        { ...histogram, attributes: {}, count: 1, bounds: [], bucketCounts: [], isAbsent: true },
         {
-          ...{ ...at, type: 'exponential_histogram', name: 'exponential', temporality: 'cumulative' },
+          ...{ ...at, type: 'exponential_histogram', name: 'exponential', temporality: 'cumulative', isAbsent: true },
           ...{ attributes: attribute, exemplars, count: 7, sum: 3, min: -1, max: 2 },
           ...{ scale: -3, zeroCount: 1, zeroThreshold: 0.25 },
           ...{ positive: { offset: -2, bucketCounts: [1, 300] }, negative: { offset: 4, bucketCounts: [2] } },
         },
         {
-          ...{ ...at, type: 'summary', name: 'summary', attributes: attribute, count: 3, sum: 9 },
+          ...{ ...at, type: 'summary', name: 'summary', attributes: attribute, count: 3, sum: 9, isAbsent: true },
           quantiles: [
             { quantile: 0.5, value: 3 },
             { quantile: 1, value: 0 },

@@ -1,21 +1,14 @@
 /** OTLP over gRPC as clients see it: codes, details, packing, and callers who never end what they began. */
 import { afterEach, describe, expect, test } from 'bun:test'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2'
-import { gzipSync } from 'node:zlib'
-import { Client, compressionAlgorithms, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
-import { retryDelay } from '../../src/export/grpc-status.ts'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { Client, compressionAlgorithms, credentials, status } from '@grpc/grpc-js'
 import { decodeJson } from '../../src/receiver/json.ts'
 import type { ReceiverOptions } from '../../src/receiver/receiver.ts'
-import type { SignalType } from '../../src/telemetry/signal.ts'
 import { until } from '../kit/until.ts'
+import { call, exportPaths as paths } from './grpc-client.ts'
 import { gate, openReceiver, type TestReceiver } from './kit.ts'
 import { encodeJson, encodeProtobuf, everything, signals, spanId, traceId } from './messages.ts'
-
-const paths: { readonly [S in SignalType]: string } = {
-  traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-  logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
-  metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-}
 
 const cleanups: (() => void | Promise<void>)[] = []
 afterEach(async () => {
@@ -35,26 +28,6 @@ function clientOf(receiver: TestReceiver, gzip = false): Client {
   })
   cleanups.push(() => client.close())
   return client
-}
-
-interface Answer {
-  readonly code: status
-  readonly details: string
-  readonly bytes?: Buffer
-  readonly retryAfterMs?: number | undefined
-}
-
-function call(client: Client, path: string, message: Buffer, headers: Record<string, string> = {}): Promise<Answer> {
-  const metadata = new Metadata()
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-  const as = (bytes: Buffer) => bytes
-  return new Promise((resolve) => {
-    client.makeUnaryRequest(path, as, as, message, metadata, (error: ServiceError | null, bytes?: Buffer) => {
-      if (error === null) return resolve({ code: status.OK, details: '', ...(bytes === undefined ? {} : { bytes }) })
-      const retryAfterMs = retryDelay(error.metadata.get('grpc-status-details-bin')[0])
-      resolve({ code: error.code, details: error.details, retryAfterMs })
-    })
-  })
 }
 
 const logs = encodeProtobuf('logs', everything.logs)
@@ -116,6 +89,7 @@ describe('A call', () => {
     expect(answer.code).toBe(status.RESOURCE_EXHAUSTED)
     expect(answer.retryAfterMs).toBeUndefined()
     expect(receiver.batches).toEqual([])
+    expect(receiver.counts().refused).toEqual({ tooLarge: 1 })
   })
 })
 
@@ -204,6 +178,19 @@ describe('Callers who never end what they began', () => {
     expect(receiver.counts().refused).toEqual({ tooSlow: 2 })
   })
 
+  test('are others than those who wait for the store: they have arrived', async () => {
+    const receiver = await open({ limits: { arrivalMs: 50 } })
+    const { opened: stored, open: store } = gate<{ rejected: number }>()
+    receiver.verdict = () => stored
+    const held = call(clientOf(receiver), paths.logs, logs)
+    await until('the call inside', () => receiver.batches.length === 1)
+    begin(session(receiver), half)
+    await until('the other to be too slow', () => receiver.counts().refused.tooSlow === 1)
+    store({ rejected: 0 })
+    expect((await held).code).toBe(status.OK)
+    expect(receiver.counts().refused).toEqual({ tooSlow: 1 })
+  })
+
   test('give their places back when they go', async () => {
     const receiver = await open({ limits: { heldRequests: 3, heldBytes: 1000, requestBytes: 1000 } })
     const callers = session(receiver)
@@ -213,6 +200,7 @@ describe('Callers who never end what they began', () => {
     await until('all places to be taken', async () => (await code()) === status.RESOURCE_EXHAUSTED)
     for (const stream of streams) stream.close()
     await until('a place to be free', async () => (await code()) === status.OK)
+    expect(receiver.counts().refused).toMatchObject({ cut: 3 })
   })
 
   test('are not read ahead of: what they send waits on their side', async () => {
@@ -228,25 +216,30 @@ describe('Callers who never end what they began', () => {
 })
 
 describe('Packing', () => {
-  test('that is none is the sender’s mistake, not a crash', async () => {
+  test.each<[string, string, Buffer, status, object]>([
+    ['is broken', 'gzip', Buffer.from('nonsense'), status.INVALID_ARGUMENT, { malformed: 1 }],
+    ['ends too early', 'gzip', gzipSync(logs).subarray(0, 40), status.INVALID_ARGUMENT, { malformed: 1 }],
+    ['is of another kind', 'zstd', zstdCompressSync(logs), status.UNIMPLEMENTED, { unsupported: 1 }],
+    ['holds nothing', 'gzip', gzipSync(''), status.OK, {}],
+    ['is as it should be', 'gzip', gzipSync(logs), status.OK, {}],
+  ])('that %s is told so, and counted', async (_what, encoding, message, code, refused) => {
     const receiver = await open()
     const client = connect(receiver.grpc)
     cleanups.push(() => client.destroy())
-    const headers = {
+    const stream = client.request({
       ...{ ':method': 'POST', ':path': paths.logs, 'content-type': 'application/grpc', te: 'trailers' },
-      'grpc-encoding': 'gzip',
-    }
-    const send = (message: Buffer) => {
-      const stream = client.request(headers)
-      const { promise, resolve } = Promise.withResolvers<number>()
-      stream.on('response', (answer) => {
-        if (answer['grpc-status'] !== undefined) resolve(Number(answer['grpc-status']))
-      })
-      stream.on('trailers', (answer) => resolve(Number(answer['grpc-status'])))
-      stream.end(Buffer.concat([Buffer.from([1, 0, 0, 0, message.length]), message]))
-      return promise
-    }
-    expect(await send(Buffer.from('nonsense'))).toBe(status.INTERNAL)
-    expect(await send(gzipSync(''))).toBe(status.OK)
+      'grpc-encoding': encoding,
+    })
+    const { promise: said, resolve } = Promise.withResolvers<status>()
+    stream.on('response', (answer) => {
+      if (answer['grpc-status'] !== undefined) resolve(Number(answer['grpc-status']))
+    })
+    stream.on('trailers', (answer) => resolve(Number(answer['grpc-status'])))
+    const length = Buffer.alloc(5, 1)
+    length.writeUInt32BE(message.length, 1)
+    stream.end(Buffer.concat([length, message]))
+    expect(await said).toBe(code)
+    expect(receiver.counts().refused).toEqual(refused)
+    expect((await call(clientOf(receiver), paths.logs, logs)).code).toBe(status.OK)
   })
 })

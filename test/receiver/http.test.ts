@@ -185,18 +185,22 @@ describe('A body that is too large', () => {
   test('is refused by its length, before it has come, and the connection goes on', async () => {
     const receiver = await open({ limits })
     const dialogue = await dial(receiver)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ncontent-length: 100001\r\n\r\n`)
+    dialogue.write(
+      `POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ncontent-length: 100001\r\n\r\n`,
+    )
     await until('the answer', () => dialogue.said().includes('is larger than 100000 bytes'))
     expect(dialogue.said()).toStartWith('HTTP/1.1 413 ')
     dialogue.write(large)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ncontent-length: 2\r\n\r\n{}`)
+    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ncontent-length: 2\r\n\r\n{}`)
     await until('the second answer', () => dialogue.said().includes('HTTP/1.1 200 OK'))
   })
 
   test('is refused when it has no length', async () => {
     const receiver = await open({ limits })
     const dialogue = await dial(receiver)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ntransfer-encoding: chunked\r\n\r\n`)
+    dialogue.write(
+      `POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ntransfer-encoding: chunked\r\n\r\n`,
+    )
     dialogue.write('186a1\r\n')
     dialogue.write(large)
     await until('the answer', () => dialogue.said().includes('HTTP/1.1 413 '))
@@ -219,7 +223,9 @@ describe('A body that is too large', () => {
     const body = Buffer.concat([Buffer.from('{'), Buffer.alloc(99_998, 32), Buffer.from('}')])
     expect((await post(receiver, { body })).status).toBe(200)
     const dialogue = await dial(receiver)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ntransfer-encoding: chunked\r\n\r\n`)
+    dialogue.write(
+      `POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ntransfer-encoding: chunked\r\n\r\n`,
+    )
     dialogue.write(Buffer.concat([Buffer.from('186a0\r\n'), body, Buffer.from('\r\n0\r\n\r\n')]))
     await until('the answer', () => dialogue.said().includes('HTTP/1.1 200 OK'))
   })
@@ -276,7 +282,7 @@ describe('Too much at once', () => {
   test('is a request that does not come to its end', async () => {
     const receiver = await open({ limits: { arrivalMs: 50, heldRequests: 1 } })
     const dialogue = await dial(receiver)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ncontent-length: 10\r\n\r\n{`)
+    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ncontent-length: 10\r\n\r\n{`)
     await until('the answer', () => dialogue.said().startsWith('HTTP/1.1 408 '))
     expect((await post(receiver, { body: logs })).status).toBe(200)
   })
@@ -284,7 +290,7 @@ describe('Too much at once', () => {
   test('is not a sender that went away: its place is free again', async () => {
     const receiver = await open({ limits: { heldRequests: 1 } })
     const dialogue = await dial(receiver)
-    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ncontent-length: 10\r\n\r\n{`)
+    dialogue.write(`POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ncontent-length: 10\r\n\r\n{`)
     await until('the place to be taken', async () => (await post(receiver, { body: logs })).status === 429)
     dialogue.end()
     await until('the place to be free', async () => (await post(receiver, { body: logs })).status === 200)
@@ -310,13 +316,53 @@ describe('A token', () => {
   })
 })
 
+describe('A page in a browser of this machine', () => {
+  const names = ['localhost:4318', '127.0.0.1', '127.1.2.3:80', '[::1]:4318', 'LOCALHOST']
+  const others = [
+    'evil.example.com',
+    'evil.example.com:4318',
+    'localhost.evil.example.com',
+    '127.0.0.1.evil.example.com',
+  ]
+
+  test.each([...names.map((host) => [host, 200] as const), ...others.map((host) => [host, 421] as const)])(
+    'that knows us as %s is answered with %p',
+    async (host, status) => {
+      const receiver = await open()
+      const answer = await post(receiver, { body: logs, headers: { host } })
+      expect(answer.status).toBe(status)
+      expect(receiver.batches).toHaveLength(status === 200 ? 1 : 0)
+      expect(receiver.counts().refused).toEqual(status === 200 ? {} : { foreignName: 1 })
+    },
+  )
+
+  test.each(['https://evil.example.com', 'http://localhost:8080', 'null'])('of %s may not send', async (origin) => {
+    const receiver = await open()
+    const answer = await post(receiver, { body: logs, headers: { origin } })
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([403, null])
+    const asked = await post(receiver, { method: 'OPTIONS', headers: { origin } })
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([405, null])
+    expect(receiver.batches).toEqual([])
+    expect(receiver.counts().refused).toEqual({ foreignPage: 1, wrongMethod: 1 })
+  })
+
+  test('may send by any name when it has the token', async () => {
+    const receiver = await open({ token: 'right' })
+    const headers = { host: 'hub.example.com', origin: 'https://app.example.com' }
+    expect((await post(receiver, { body: logs, headers })).status).toBe(401)
+    expect((await post(receiver, { body: logs, headers: { ...headers, authorization: 'Bearer right' } })).status).toBe(
+      200,
+    )
+  })
+})
+
 describe('A connection', () => {
   test('carries one request after the other', async () => {
     const receiver = await open()
     const dialogue = await dial(receiver)
     for (let count = 1; count <= 20; count++) {
       dialogue.write(
-        `POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: ${json}\r\ncontent-length: ${logs.length}\r\n\r\n`,
+        `POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${json}\r\ncontent-length: ${logs.length}\r\n\r\n`,
       )
       dialogue.write(logs)
       await until(`answer ${count}`, () => dialogue.said().split('HTTP/1.1 200 OK').length === count + 1)
@@ -325,16 +371,18 @@ describe('A connection', () => {
     expect(receiver.batches).toHaveLength(20)
   })
 
-  test.each(['HTTP/1.1\r\nhost: ', 'HTTP/1.1\r\nhost: a b', 'HTTP/1.1\r\nhost: [::1', 'HTTP/1.0\r\nx: y'])(
-    'may come with a host that is none: %j',
-    async (words) => {
-      const receiver = await open()
-      const dialogue = await dial(receiver)
-      dialogue.write(`POST /v1/logs?a=b ${words}\r\ncontent-type: ${json}\r\ncontent-length: 2\r\n\r\n{}`)
-      await until('the answer', () => dialogue.said().includes('\r\n\r\n{'))
-      expect(dialogue.said()).toMatch(/^HTTP\/1\.[01] 200 /)
-    },
-  )
+  test.each<[string, number]>([
+    ['HTTP/1.1\r\nhost: ', 200],
+    ['HTTP/1.0\r\nx: y', 200],
+    ['HTTP/1.1\r\nhost: a b', 421],
+    ['HTTP/1.1\r\nhost: [::1', 421],
+  ])('may come with a host that is none: %j is answered with %p', async (words, status) => {
+    const receiver = await open()
+    const dialogue = await dial(receiver)
+    dialogue.write(`POST /v1/logs?a=b ${words}\r\ncontent-type: ${json}\r\ncontent-length: 2\r\n\r\n{}`)
+    await until('the answer', () => dialogue.said().includes('\r\n\r\n{'))
+    expect(dialogue.said()).toMatch(new RegExp(`^HTTP/1\\.[01] ${status} `))
+  })
 
   test.each([
     'nonsense\r\n\r\n',

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse } from 'protobufjs'
+import { type Namespace, parse, Type } from 'protobufjs'
 import type { SignalType } from '../../src/telemetry/signal.ts'
 
 export type Request = Readonly<Record<string, unknown>>
@@ -16,6 +16,27 @@ const requestTypes: { readonly [S in SignalType]: string } = {
 }
 
 export const signals = ['traces', 'logs', 'metrics'] as const
+
+/** The request of a signal, as protobufjs knows it. */
+export function requestType(signal: SignalType): Type {
+  return schema.resolveAll().lookupType(`otlp.${requestTypes[signal]}`)
+}
+
+/** Every message of the schema. */
+export function schemaTypes(): readonly Type[] {
+  const { nestedArray } = schema.resolveAll().lookup('otlp') as Namespace
+  return nestedArray.filter((each) => each instanceof Type)
+}
+
+/** Number and name of every field of every message, as they stand in the schema. */
+export function schemaFields(): Record<string, Record<number, string>> {
+  const numbers = ({ fieldsArray }: Type) => Object.fromEntries(fieldsArray.map(({ id, name }) => [id, snake(name)]))
+  return Object.fromEntries(schemaTypes().map((type) => [type.name, numbers(type)]))
+}
+
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
 
 /** A request in OTLP/JSON's form as protobuf. */
 export function encodeProtobuf(signal: SignalType, request: Request): Buffer {
@@ -34,22 +55,24 @@ export function encodeJson(request: Request): Buffer {
 
 /** A field that has a length: a message, a text, bytes. */
 export function field(number: number, content: Buffer): Buffer {
-  return Buffer.concat([varint((number << 3) | 2), varint(content.length), content])
+  return Buffer.concat([varint(number * 8 + 2), varint(content.length), content])
 }
 
-function varint(value: number): Buffer {
+export function varint(value: number): Buffer {
   const bytes: number[] = []
   let rest = value
   for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128)
   return Buffer.from([...bytes, rest])
 }
 
+export const idKeys = /^(traceId|spanId|parentSpanId)$/
+
 function withBinaryIds(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map((each) => withBinaryIds(each))
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([each, inner]) => [each, withBinaryIds(inner, each)]))
   }
-  return /^(traceId|spanId|parentSpanId)$/.test(key) ? Buffer.from(String(value), 'hex') : value
+  return idKeys.test(key) ? Buffer.from(String(value), 'hex') : value
 }
 
 export interface Recorded {
@@ -77,10 +100,15 @@ const resource = {
     { key: 'process.pid', value: { intValue: '4711' } },
   ],
   droppedAttributesCount: 1,
-  entityRefs: [{ schemaUrl: 'x', type: 'service', idKeys: ['service.name'] }],
+  entityRefs: [{ schemaUrl: 'x', type: 'service', idKeys: ['service.name'], descriptionKeys: ['process.pid'] }],
 }
 
-const scope = { name: 'scope', version: '1.2', attributes: [{ key: 'short', value: { boolValue: true } }] }
+const scope = {
+  ...{ name: 'scope', version: '1.2', droppedAttributesCount: 3 },
+  attributes: [{ key: 'short', value: { boolValue: true } }],
+}
+
+const schemaUrl = 'https://opentelemetry.io/schemas/1.37.0'
 
 const attributes = [
   { key: 'text', value: { stringValue: 'grüße 👋' } },
@@ -114,39 +142,46 @@ export const everything: { readonly [S in SignalType]: Request } = {
   traces: {
     resourceSpans: [
       {
-        resource,
+        ...{ resource, schemaUrl },
         scopeSpans: [
           {
-            scope,
+            ...{ scope, schemaUrl },
             spans: [
               {
                 ...{ traceId, spanId, parentSpanId: '00f067aa0ba902b7', traceState: 'vendor=1', flags: 257 },
                 ...{ name: 'a span', kind: 3, attributes, droppedAttributesCount: 2 },
+                ...{ droppedEventsCount: 4, droppedLinksCount: 5 },
                 ...{ startTimeUnixNano: '1795247342795000999', endTimeUnixNano: '1795247342875427541' },
-                events: [{ timeUnixNano: '1795247343177216996', name: 'an event', attributes: attribute }],
-                links: [{ traceId, spanId, traceState: 'x=y', attributes: attribute, flags: 1 }],
+                events: [
+                  {
+                    ...{ timeUnixNano: '1795247343177216996', name: 'an event' },
+                    ...{ attributes: attribute, droppedAttributesCount: 6 },
+                  },
+                ],
+                links: [
+                  { traceId, spanId, traceState: 'x=y', attributes: attribute, flags: 1, droppedAttributesCount: 7 },
+                ],
                 status: { code: 2, message: 'broken' },
               },
               { traceId, spanId, name: '' },
             ],
           },
         ],
-        schemaUrl: 'https://opentelemetry.io/schemas/1.37.0',
       },
     ],
   },
   logs: {
     resourceLogs: [
       {
-        resource,
+        ...{ resource, schemaUrl },
         scopeLogs: [
           {
-            scope,
+            ...{ scope, schemaUrl },
             logRecords: [
               {
                 ...{ timeUnixNano: '1795247342795000999', observedTimeUnixNano: '1795247342795001000' },
                 ...{ severityNumber: 17, severityText: 'ERROR', body: { stringValue: 'words' }, attributes },
-                ...{ traceId, spanId, flags: 1, eventName: 'an.event' },
+                ...{ traceId, spanId, flags: 1, eventName: 'an.event', droppedAttributesCount: 8 },
               },
               {
                 body: { kvlistValue: { values: attribute } },
@@ -162,18 +197,18 @@ export const everything: { readonly [S in SignalType]: Request } = {
   metrics: {
     resourceMetrics: [
       {
-        resource,
+        ...{ resource, schemaUrl },
         scopeMetrics: [
           {
-            scope,
+            ...{ scope, schemaUrl },
             metrics: [
               {
-                ...{ name: 'gauge', unit: 'By', description: 'a gauge' },
+                ...{ name: 'gauge', unit: 'By', description: 'a gauge', metadata: attribute },
                 gauge: {
                   dataPoints: [
                     { ...times, asDouble: 0.5, attributes, exemplars },
                     { ...times, asInt: '-9' },
-                    { ...times, flags: 1 },
+                    { ...times, asDouble: 0, flags: 1 },
                   ],
                 },
               },
@@ -190,7 +225,7 @@ export const everything: { readonly [S in SignalType]: Request } = {
                       ...{ ...times, attributes: attribute, exemplars, count: '6', sum: 12.5, min: 0.5, max: 8 },
                       ...{ bucketCounts: ['1', '2', '3'], explicitBounds: [1, 5] },
                     },
-                    { ...times, count: '1' },
+                    { ...times, count: '1', flags: 1 },
                   ],
                 },
               },
@@ -201,7 +236,7 @@ export const everything: { readonly [S in SignalType]: Request } = {
                   dataPoints: [
                     {
                       ...{ ...times, attributes: attribute, exemplars, count: '7', sum: 3, min: -1, max: 2 },
-                      ...{ scale: -3, zeroCount: '1', zeroThreshold: 0.25 },
+                      ...{ scale: -3, zeroCount: '1', zeroThreshold: 0.25, flags: 1 },
                       positive: { offset: -2, bucketCounts: ['1', '300'] },
                       negative: { offset: 4, bucketCounts: ['2'] },
                     },
@@ -213,7 +248,7 @@ export const everything: { readonly [S in SignalType]: Request } = {
                 summary: {
                   dataPoints: [
                     {
-                      ...{ ...times, attributes: attribute, count: '3', sum: 9 },
+                      ...{ ...times, attributes: attribute, count: '3', sum: 9, flags: 1 },
                       quantileValues: [{ quantile: 0.5, value: 3 }, { quantile: 1 }],
                     },
                   ],

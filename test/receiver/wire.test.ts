@@ -49,6 +49,16 @@ describe('A message', () => {
     }
   })
 
+  test('may not hold half a number in a list, though more bytes follow it', () => {
+    const point = (type: number, content: Buffer) => field(1, field(2, field(2, field(type, field(1, content)))))
+    const more = Buffer.alloc(30, 0x18)
+    for (const list of [field(6, Buffer.alloc(12)), field(7, Buffer.alloc(12))]) {
+      expect(() => decodeProtobuf('metrics', point(9, Buffer.concat([list, more])))).toThrow('half a number')
+    }
+    const buckets = field(8, Buffer.concat([field(2, Buffer.from([0x80])), Buffer.from([0x01, 0x08, 0x00])]))
+    expect(() => decodeProtobuf('metrics', point(10, buckets))).toThrow('half a number')
+  })
+
   test('may not have values of other types than its fields are of', () => {
     for (const wrong of [
       [0x28, 0],
