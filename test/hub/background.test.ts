@@ -8,8 +8,10 @@ import { isProcessAlive } from '../../src/session/processes.ts'
 import { openStore } from '../../src/store/store.ts'
 import { type ClaudeHome, claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
 import { text, tools } from '../kit/messages-api.ts'
+import { startTerminal } from '../kit/terminal.ts'
 import { until } from '../kit/until.ts'
 import { clear, openStage, type Stage } from '../sessions/play.ts'
+import { manual, ready } from '../sessions/sittings.ts'
 import { bash, subagent, unattended } from '../sessions/words.ts'
 
 await buildIfStale()
@@ -200,6 +202,28 @@ describe('a session with no endpoint', () => {
     await settled(home.stage)
     expect((await usage(home.stage)).totals).toMatchObject(served(home.stage))
     expect(await hubsOf(home.stage)).toHaveLength(1)
+  }, 60_000)
+
+  test('leaves the hub running when its terminal is closed, which has all of it', async () => {
+    const { stage, env } = await openHome()
+    const terminal = await startTerminal({
+      command: [claudeOtelBinary, ...manual, '--allowedTools=Bash', '--allowedTools=Agent'],
+      cwd: stage.home.project,
+      env,
+      folder: stage.home.path,
+    })
+    try {
+      await ready(terminal)
+      await terminal.enter('Go')
+      await terminal.shows('Done.')
+    } finally {
+      terminal.close()
+    }
+    await settled(stage)
+    expect(isAlive(await presenceOf(stage))).toBe(true)
+    await until('all of it', async () => (await usage(stage)).totals.outputTokens === served(stage).outputTokens)
+    expect((await usage(stage)).totals).toMatchObject(served(stage))
+    await until('claude’s own word', async () => (await kept(stage)).source === 'metrics')
   }, 60_000)
 
   test('has a hub that dies meanwhile started again, and nothing is lost', async () => {
