@@ -2,10 +2,10 @@
 import type { Store, StoreCounts } from '../store/store.ts'
 import { type HealthReader, healthView } from './health-view.ts'
 import type { Live } from './live.ts'
+import { logView } from './log-view.ts'
 import { historyKeys, historyView, type Notice, nowView } from './overview.ts'
 import { createSessionViews } from './session-view.ts'
 import type { UsageReader } from './usage-reader.ts'
-import { logView, spanView } from './views.ts'
 
 export interface ApiOptions {
   readonly store: Store
@@ -56,13 +56,7 @@ export function createApi({
       },
     ],
     [/^sessions\/([^/]+)\/logs$/, ([id = ''], query) => store.sessionLogs(id, range(query, maxLogs)).map(logView)],
-    [
-      /^spans\/([0-9a-f]{32})\/([0-9a-f]{16})$/,
-      ([traceId = '', spanId = '']) => {
-        const span = store.span(traceId, spanId)
-        return span === undefined ? undefined : spanView(span)
-      },
-    ],
+    [/^sessions\/([^/]+)\/rows\/([^/]+)$/, ([id = '', spanId = '']) => views.row(id, spanId)],
   ]
   return async ({ pathname, searchParams }) => {
     const path = pathname.slice('/api/'.length)

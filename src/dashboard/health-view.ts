@@ -2,7 +2,8 @@
 import type { Store, StoreCounts } from '../store/store.ts'
 import type { UsageSource } from '../usage/record.ts'
 import { type Captured, capturedBy, disagreements } from '../usage/sources.ts'
-import type { Arrival, Live } from './live.ts'
+import type { Live } from './live.ts'
+import type { Arrival } from './senders.ts'
 import { type SessionRow, sessionRow } from './views.ts'
 
 export interface HealthLine {

@@ -7,9 +7,11 @@ import type { Store } from '../store/store.ts'
 import type { OtlpAttributes, OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { ContextSample } from './context.ts'
 import { EventSequence } from './event-sequence.ts'
+import { Failures, type LiveError } from './failures.ts'
+import { forgetOldest } from './forget.ts'
+import { type Arrival, Senders } from './senders.ts'
 import { logParts, spanParts } from './session-parts.ts'
 import { number, readSpanFacts, text } from './span-facts.ts'
-import { type LogView, logView } from './views.ts'
 
 export interface ToolInFlight {
   readonly useId: string
@@ -31,19 +33,6 @@ export interface LiveSession {
   readonly lostEvents: number
 }
 
-export interface LiveError extends LogView {
-  readonly sessionId: string
-}
-
-export interface Arrival {
-  readonly service: string
-  readonly scope: string
-  readonly spans: number
-  readonly logs: number
-  readonly points: number
-  readonly lastUnixMs: number
-}
-
 export interface Live {
   /** What has just arrived. */
   take(batch: OtlpBatch): void
@@ -61,18 +50,8 @@ export interface Live {
 }
 
 const maxSessions = 300
-const maxErrors = 50
 const maxSamples = 200
 const maxKnownEnds = 500
-const maxStreams = 2000
-
-const troubleNames = new Set([
-  'claude_otel.hooks_lost_total',
-  'claude_otel.hooks_duplicate_total',
-  'claude_otel.records_broken_total',
-  'claude_otel.unknown_total',
-])
-
 export function createLive(): Live {
   return new LiveState()
 }
@@ -101,14 +80,13 @@ interface State {
 class LiveState implements Live {
   /** The one heard of last is the last. */
   private readonly states = new Map<string, State>()
-  private readonly known = new Map<string, LiveError>()
-  private readonly senders = new Map<string, { -readonly [K in keyof Arrival]: Arrival[K] }>()
-  private readonly streams = new Map<string, { readonly name: string; value: number }>()
+  private readonly failures = new Failures()
+  private readonly senders = new Senders()
   private changes = 0
 
   take(batch: OtlpBatch): void {
     this.recall(batch)
-    this.count(batch)
+    this.senders.count(batch)
   }
 
   recall(batch: OtlpBatch): void {
@@ -129,13 +107,13 @@ class LiveState implements Live {
           const found = stateOf(log)
           if (found === undefined) continue
           onLog(log, found.state)
-          this.onError(log, found.id)
+          this.failures.take(log, found.id)
         }
         break
       case 'metrics':
         for (const point of batch.points) {
           stateOf(point)
-          this.onPoint(point)
+          this.senders.takeTrouble(point)
         }
     }
     this.changes += 1
@@ -154,17 +132,15 @@ class LiveState implements Live {
   }
 
   errors(): readonly LiveError[] {
-    return [...this.known.values()].sort((a, b) => b.unixMicro - a.unixMicro)
+    return this.failures.list()
   }
 
   arrivals(): readonly Arrival[] {
-    return [...this.senders.values()]
+    return this.senders.list()
   }
 
   troubles(): ReadonlyMap<string, number> {
-    const sums = new Map<string, number>()
-    for (const { name, value } of this.streams.values()) sums.set(name, (sums.get(name) ?? 0) + value)
-    return sums
+    return this.senders.troubles()
   }
 
   private stateOf(id: string): State {
@@ -184,54 +160,12 @@ class LiveState implements Live {
     forgetOldest(this.states, maxSessions)
     return state
   }
-
-  private onError(log: OtlpLogRecord, sessionId: string): void {
-    const { eventName = '', severityNumber, attributes } = log
-    const hasFailed = eventName === 'api_error' || (eventName === 'tool_result' && attributes.success === 'false')
-    if (severityNumber < 17 && !hasFailed) return
-    const error = { ...logView(log), severity: 'error', sessionId } as const
-    const key = [sessionId, error.unixMicro, error.event, error.text].join(' ')
-    this.known.set(key, error)
-    if (this.known.size <= maxErrors) return
-    const oldest = [...this.known].reduce((a, b) => (b[1].unixMicro < a[1].unixMicro ? b : a))
-    this.known.delete(oldest[0])
-  }
-
-  private onPoint(point: OtlpPoint): void {
-    if (point.type !== 'sum' || !troubleNames.has(point.name)) return
-    const { name, value, temporality, source, attributes } = point
-    const instance = source.resource['service.instance.id'] ?? ''
-    const key = JSON.stringify([name, instance, attributes])
-    const known = this.streams.get(key)
-    const sum = temporality === 'delta' ? (known?.value ?? 0) + value : Math.max(known?.value ?? 0, value)
-    this.streams.set(key, { name, value: sum })
-    forgetOldest(this.streams, maxStreams)
-  }
-
-  private count(batch: OtlpBatch): void {
-    const items = batch.signal === 'traces' ? batch.spans : batch.signal === 'logs' ? batch.logs : batch.points
-    for (const { source } of items) {
-      const service = text(source.resource['service.name']) ?? 'unknown'
-      const key = `${service} ${source.scopeName}`
-      const sender = this.senders.get(key) ?? {
-        service,
-        scope: source.scopeName,
-        spans: 0,
-        logs: 0,
-        points: 0,
-        lastUnixMs: 0,
-      }
-      sender[batch.signal === 'traces' ? 'spans' : batch.signal === 'logs' ? 'logs' : 'points'] += 1
-      sender.lastUnixMs = Date.now()
-      this.senders.set(key, sender)
-      forgetOldest(this.senders, maxSessions)
-    }
-  }
 }
 
 function onSpan(span: OtlpSpan, state: State | undefined): void {
   if (state === undefined) return
-  const { kind, isOurs, agentId, tokens, endUnixMicro } = readSpanFacts(span)
+  const { kind, teller, agentId, tokens, endUnixMicro } = readSpanFacts(span)
+  const isOurs = teller === 'claude-otel'
   state.sources.add(isOurs ? 'claude-otel' : 'claude-code')
   const isMain = agentId === undefined && (text(span.attributes['claude.query_source']) ?? 'main') === 'main'
   if (kind !== 'model' || !isOurs || !isMain || tokens === undefined) return
@@ -309,13 +243,6 @@ function addContext(state: State, attributes: OtlpAttributes, unixMicro: number,
   const sample = { unixMicro, tokens, ...(promptId === undefined ? {} : { promptId }) }
   const context = [...others, sample].sort((a, b) => a.unixMicro - b.unixMicro)
   state.context = context.slice(-maxSamples)
-}
-
-function forgetOldest(entries: Map<string, unknown> | Set<string>, max: number): void {
-  for (const key of entries.keys()) {
-    if (entries.size <= max) return
-    entries.delete(key)
-  }
 }
 
 /** Claude Code's own event stands in where claude-otel sends no `chat` spans. */

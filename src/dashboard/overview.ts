@@ -1,7 +1,8 @@
 /** What the pages Now, History and Health ask for, from store, usage and what goes on. */
 import type { Store } from '../store/store.ts'
 import { type SessionContext, sessionContext } from './context.ts'
-import type { Live, LiveError, LiveSession } from './live.ts'
+import type { LiveError } from './failures.ts'
+import type { Live, LiveSession } from './live.ts'
 import type { UsageKey, UsageReader, UsageRow } from './usage-reader.ts'
 import { type SessionRow, sessionRow } from './views.ts'
 
@@ -65,7 +66,7 @@ export function nowView(
     sessions: active.map((row) => withLive(row, live, usage, perSession.get(row.id))),
     recent: rows.filter(({ state }) => state !== 'active').slice(0, 8),
     ...(usage === undefined ? {} : { usage: usageNow(usage, today, nowMs) }),
-    errors: live.errors().slice(0, 12),
+    errors: live.errors(),
   }
 }
 

@@ -1,21 +1,40 @@
 /** The waterfall of one session, read part by part and kept while nothing new comes: pages of rows are cut from it. */
 import type { Store } from '../store/store.ts'
 import type { OtlpLogRecord } from '../telemetry/otlp.ts'
+import { EventReader } from './event-facts.ts'
 import type { Live } from './live.ts'
+import { oneTree, type Told } from './one-tree.ts'
+import { marksSpan, openSpans } from './open-spans.ts'
 import { logParts, others, spanParts } from './session-parts.ts'
 import { compact, readSpanFacts, type SpanFacts } from './span-facts.ts'
 import { timeSpent } from './time-spent.ts'
-import { modelTokens, type SessionView, sessionRow, sessionSources, turnRows } from './views.ts'
-import { marksSpan, openSpans, renderWaterfall, type WaterfallRow } from './waterfall.ts'
+import {
+  eventView,
+  modelTokens,
+  type SessionView,
+  type SpanView,
+  sessionRow,
+  sessionSources,
+  spanView,
+  turnRows,
+} from './views.ts'
+import { renderWaterfall, type WaterfallRow } from './waterfall.ts'
 
 export interface WholeSession {
   readonly view: SessionView
   readonly rows: readonly WaterfallRow[]
 }
 
+/** A row with the words of everybody who tells of it, ours first. */
+export interface RowView {
+  readonly parts: readonly SpanView[]
+}
+
 export interface SessionViews {
   /** undefined: the store knows no such session. */
   read(id: string): Promise<WholeSession | undefined>
+  /** undefined: the session has no such row. */
+  row(id: string, spanId: string): Promise<RowView | undefined>
 }
 
 /** Of some tens of megabytes at most: ten thousand rows are five. */
@@ -24,22 +43,38 @@ const kept = 4
 export function createSessionViews(store: Store, live: Live): SessionViews {
   const views = new Map<string, { readonly revision: string; readonly whole: Promise<WholeSession | undefined> }>()
   const life = Date.now().toString(36)
+  const read: SessionViews['read'] = (id) => {
+    const facts = store.session(id)
+    if (facts === undefined) return Promise.resolve(undefined)
+    const revision = `${life}-${live.revision(id)}-${facts.lastTime}`
+    const known = views.get(id)
+    if (known?.revision === revision) return known.whole
+    const whole = readWhole(store, id, revision)
+    views.delete(id)
+    views.set(id, { revision, whole })
+    // A failure is not kept.
+    whole.catch(() => views.delete(id))
+    for (const oldest of views.keys()) if (views.size > kept) views.delete(oldest)
+    return whole
+  }
   return {
-    read(id) {
-      const facts = store.session(id)
-      if (facts === undefined) return Promise.resolve(undefined)
-      const revision = `${life}-${live.revision(id)}-${facts.lastTime}`
-      const known = views.get(id)
-      if (known?.revision === revision) return known.whole
-      const whole = readWhole(store, id, revision)
-      views.delete(id)
-      views.set(id, { revision, whole })
-      // A failure is not kept.
-      whole.catch(() => views.delete(id))
-      for (const oldest of views.keys()) if (views.size > kept) views.delete(oldest)
-      return whole
+    read,
+    async row(id, spanId) {
+      const row = (await read(id))?.rows.find((each) => each.spanId === spanId)
+      return row === undefined
+        ? undefined
+        : { parts: [row, ...(row.also ?? [])].flatMap((told) => partOf(store, id, told) ?? []) }
     },
   }
+}
+
+function partOf(store: Store, id: string, { teller, traceId, spanId, log }: Told): SpanView | undefined {
+  if (teller !== 'event') {
+    const span = store.span(traceId, spanId)
+    return span === undefined ? undefined : spanView(span)
+  }
+  const [event] = log === undefined ? [] : store.sessionLogs(id, { offset: log, limit: 1 })
+  return event === undefined ? undefined : eventView(event)
 }
 
 async function readWhole(store: Store, id: string, revision: string): Promise<WholeSession | undefined> {
@@ -49,16 +84,19 @@ async function readWhole(store: Store, id: string, revision: string): Promise<Wh
   const facts = store.session(id)
   if (facts === undefined) return undefined
   const session = sessionRow(facts, nowUnixMicro)
-  const open = openSpans(spans, await readMarks(store, id), session.state === 'active' ? nowUnixMicro : facts.lastTime)
+  const { marks, events } = await readLogs(store, id)
+  const open = openSpans(spans, marks, session.state === 'active' ? nowUnixMicro : facts.lastTime)
   await others()
-  const { rows, lanes } = renderWaterfall(spans, open)
+  const tree = oneTree(spans, open, events)
+  await others()
+  const { rows, lanes } = renderWaterfall(tree)
   await others()
   const view = {
     session,
     lanes,
     turns: turnRows(rows),
     time: timeSpent(rows),
-    tokens: modelTokens(spans),
+    tokens: modelTokens(rows),
     ...compact({ usage: sessionSources(store.sessionUsage(id)) }),
     rowCount: rows.length,
     revision,
@@ -66,8 +104,14 @@ async function readWhole(store: Store, id: string, revision: string): Promise<Wh
   return { view, rows }
 }
 
-async function readMarks(store: Store, id: string): Promise<OtlpLogRecord[]> {
+async function readLogs(store: Store, id: string) {
   const marks: OtlpLogRecord[] = []
-  for await (const logs of logParts(store, id)) marks.push(...logs.filter(marksSpan))
-  return marks
+  const reader = new EventReader()
+  for await (const logs of logParts(store, id)) {
+    for (const log of logs) {
+      if (marksSpan(log)) marks.push(log)
+      reader.take(log)
+    }
+  }
+  return { marks, events: reader.facts() }
 }

@@ -14,6 +14,9 @@ export interface Tokens {
   readonly cacheCreation: number
 }
 
+/** Who tells: claude-otel by its spans, Claude Code by spans of its own, or by an event that stands for one. */
+export type Teller = 'claude-otel' | 'claude-code' | 'event'
+
 export interface SpanFacts {
   readonly traceId: string
   readonly spanId: string
@@ -39,21 +42,46 @@ export interface SpanFacts {
   /** Of a turn: its number in its run, and how many tools it called. */
   readonly index?: number
   readonly toolCalls?: number
-  /** Told by claude-otel, not by Claude Code. */
-  readonly isOurs: boolean
+  readonly teller: Teller
+  /** What it is of, in words that all who tell of it share: `tool <id of the call>`. */
+  readonly key?: string
+  /** Of an event: its place among the log records of its session. */
+  readonly log?: number
+  /** It has not ended, or nobody told: `endUnixMicro` is what is known of it. */
+  readonly isOpen?: boolean
+  /** Of several requests together, of which nobody knows when they were: the times are those of the session. */
+  readonly isSum?: boolean
+}
+
+/** The same word for the same thing, whoever tells of it; undefined where nobody could know it again. */
+export function keyOf(kind: SpanKind, attributes: OtlpAttributes): string | undefined {
+  const names = keyNames[kind] ?? []
+  const id = names.map((name) => text(attributes[name])).find((found) => found !== undefined)
+  return id === undefined ? undefined : `${kind} ${id}`
+}
+
+const keyNames: Partial<Record<SpanKind, readonly string[]>> = {
+  turn: ['prompt.id'],
+  model: ['request.id', 'request_id'],
+  tool: ['tool.use_id', 'tool_use_id'],
+  agent: ['gen_ai.agent.id', 'agent_id'],
 }
 
 export function readSpanFacts(span: OtlpSpan): SpanFacts {
   const { traceId, spanId, parentSpanId, name, startUnixMicro, endUnixMicro, attributes, statusCode } = span
   const kind = kindOf(name, attributes)
   const isOurs = !name.startsWith('claude_code.')
+  const hasRunTime = isOurs || name === executionName
+  const key = keyOf(kind, attributes)
   const facts = {
     parentSpanId,
     detail: detailOf(kind, attributes),
     status: text(attributes['tool.status']) ?? text(attributes['turn.status']),
     tokens: tokensOf(attributes),
     waitMicro: micros(attributes.permission_wait_ms),
-    runMicro: isOurs ? micros(attributes.duration_ms) : undefined,
+    runMicro: hasRunTime ? micros(attributes.duration_ms) : undefined,
+    key,
+    isSum: isOurs && key === undefined && attributes['claude.query_source'] === 'auxiliary' ? true : undefined,
     agentId: text(attributes['gen_ai.agent.id']) ?? text(attributes.agent_id),
     agentName: text(attributes['gen_ai.agent.name']),
     promptId: text(attributes['prompt.id']),
@@ -68,22 +96,26 @@ export function readSpanFacts(span: OtlpSpan): SpanFacts {
     startUnixMicro,
     endUnixMicro: Math.max(startUnixMicro, endUnixMicro),
     hasFailed: statusCode === 2 || attributes['tool.is_error'] === true,
-    isOurs,
+    teller: isOurs ? 'claude-otel' : 'claude-code',
     ...compact(facts),
   }
 }
+
+/** The part of Claude Code's span of a call in which the tool runs. */
+const executionName = 'claude_code.tool.execution'
 
 const claudesKinds: Readonly<Record<string, SpanKind>> = {
   'claude_code.interaction': 'turn',
   'claude_code.llm_request': 'model',
   'claude_code.tool': 'tool',
-  'claude_code.tool.execution': 'tool',
-  'claude_code.tool.blocked_on_user': 'permission',
+  [executionName]: 'tool',
   'claude_code.hook': 'hook',
 }
 
 function kindOf(name: string, attributes: OtlpAttributes): SpanKind {
   if (name === 'claude.session') return 'session'
+  // Claude Code tells of every decision; most of them are those of its rules, in no time.
+  if (name === 'claude_code.tool.blocked_on_user') return isOfPerson(attributes) ? 'permission' : 'hook'
   const known = claudesKinds[name]
   if (known !== undefined) return known
   switch (attributes['gen_ai.operation.name']) {
@@ -107,27 +139,51 @@ function labelOf(kind: SpanKind, name: string, attributes: OtlpAttributes): stri
       return index === undefined ? 'Turn' : `Turn ${String(index)}`
     }
     case 'model':
-      return text(attributes['gen_ai.response.model']) ?? text(attributes['gen_ai.request.model']) ?? name
+      return modelOf(attributes) ?? name
     case 'tool': {
       const tool = text(attributes['gen_ai.tool.name']) ?? text(attributes['tool.name']) ?? text(attributes.tool_name)
-      return name === 'claude_code.tool.execution' ? 'execution' : (tool ?? name)
+      return tool ?? (name === executionName ? 'tool' : name)
     }
     case 'agent':
       return text(attributes['gen_ai.agent.name']) ?? name
     case 'permission':
       return 'waiting for permission'
     case 'hook':
-      return text(attributes.hook_event) ?? 'hooks'
+      return text(attributes.hook_name) ?? text(attributes.hook_event) ?? 'permission by rule'
     case 'other':
       return name
   }
 }
 
+function modelOf(attributes: OtlpAttributes): string | undefined {
+  const names = ['gen_ai.response.model', 'gen_ai.request.model', 'model']
+  return names.map((name) => text(attributes[name])).find((found) => found !== undefined)
+}
+
+/** Whether somebody was asked; `source` is `config`, `hook`, or what a person did. */
+function isOfPerson({ source }: OtlpAttributes): boolean {
+  return source !== 'config' && source !== 'hook'
+}
+
 function detailOf(kind: SpanKind, attributes: OtlpAttributes): string | undefined {
   if (kind === 'tool') return text(attributes['input.summary']) ?? text(attributes.full_command)
+  if (kind === 'model') return purposeOf(attributes)
   if (kind === 'agent') return text(attributes['gen_ai.agent.description'])
   const prompt = text(attributes['prompt.preview']) ?? text(attributes.user_prompt)
   return prompt === '<REDACTED>' ? undefined : prompt
+}
+
+/** What a request was for that belongs to no conversation. */
+export function purposeOf(attributes: OtlpAttributes): string | undefined {
+  if (attributes['claude.query_source'] === 'auxiliary') return 'auxiliary requests together'
+  const source = text(attributes.query_source) ?? text(attributes.query_source_safe)
+  if (source === undefined || /^(sdk|repl_main_thread|agent[:.]|main$|subagent$)/.test(source)) return undefined
+  return purposes[source] ?? source.replaceAll('_', ' ')
+}
+
+const purposes: Readonly<Record<string, string>> = {
+  compact: 'compaction',
+  generate_session_title: 'title of the session',
 }
 
 const tokenNames = [
@@ -167,7 +223,8 @@ export function number(value: OtlpValue | undefined): number | undefined {
   return Number.isFinite(found) ? found : undefined
 }
 
-function micros(ms: OtlpValue | undefined): number | undefined {
+/** Of milliseconds, told as a number or a text. */
+export function micros(ms: OtlpValue | undefined): number | undefined {
   const found = number(ms)
   return found === undefined ? undefined : Math.round(found * 1000)
 }

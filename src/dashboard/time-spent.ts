@@ -1,7 +1,6 @@
 /**
  * Where the time of a session went. At each moment one thing counts, the first of `activities` that goes on, so that the parts add
- * up to the whole. The whole is the time from the first to the last span of each trace: what lies between the runs of a session
- * that was resumed later is nobody's time.
+ * up to the whole. The whole is the time of the runs of a session: what lies between them, until it was resumed, is nobody's time.
  */
 import type { SpanFacts } from './span-facts.ts'
 
@@ -20,10 +19,10 @@ interface Interval {
   readonly to: number
 }
 
-/** Microseconds; the sum over all activities is `wallMicro` exactly. */
+/** Of a tree, microseconds; the sum over all activities is `wallMicro` exactly. */
 export function timeSpent(spans: readonly SpanFacts[]): TimeSpent {
   const containers = parentsOf(spans)
-  const intervals = [...traceIntervals(spans), ...spans.flatMap((span) => intervalsOf(span, containers))]
+  const intervals = [...runIntervals(spans), ...spans.flatMap((span) => intervalsOf(span, containers))]
   const byActivity = sweep(intervals.filter(({ from, to }) => to > from))
   return { wallMicro: activities.reduce((sum, activity) => sum + byActivity[activity], 0), byActivity }
 }
@@ -46,26 +45,46 @@ function sweep(intervals: readonly Interval[]): Record<Activity, number> {
   return spent
 }
 
-function traceIntervals(spans: readonly SpanFacts[]): Interval[] {
-  const traces = new Map<string, { from: number; to: number }>()
-  for (const { traceId, startUnixMicro, endUnixMicro } of spans) {
-    const known = traces.get(traceId)
-    if (known === undefined) traces.set(traceId, { from: startUnixMicro, to: endUnixMicro })
-    else {
-      known.from = Math.min(known.from, startUnixMicro)
-      known.to = Math.max(known.to, endUnixMicro)
-    }
+/** A silence that ends a run, where only Claude Code tells: it says neither when a session begins nor when it ends. */
+const silenceMicro = 30 * 60 * 1_000_000
+
+/** Each run has a trace of ours; of what nobody but Claude Code tells, the silence between two runs is longer than within one. */
+function runIntervals(spans: readonly SpanFacts[]): Interval[] {
+  const ours = Map.groupBy(
+    spans.filter(({ teller }) => teller === 'claude-otel'),
+    ({ traceId }) => traceId,
+  )
+  const theirs = spans.filter(({ teller }) => teller !== 'claude-otel')
+  const runs = [...ours.values()].map(extentOf)
+  if (runs.length > 0) return [...runs, ...theirs.map((span) => extentOf([span]))]
+  for (const span of theirs.toSorted((a, b) => a.startUnixMicro - b.startUnixMicro)) {
+    const last = runs.at(-1)
+    const isOfLast = last !== undefined && span.startUnixMicro - last.to < silenceMicro
+    if (isOfLast) runs[runs.length - 1] = { ...last, to: Math.max(last.to, span.endUnixMicro) }
+    else runs.push(extentOf([span]))
   }
-  return [...traces.values()].map(({ from, to }) => ({ activity: 'idle', from, to }))
+  return runs
 }
 
-/** Tool calls with something below them: a subagent's call is its subagent's time, Claude Code's own span that of its parts. */
+function extentOf(spans: readonly SpanFacts[]): Interval {
+  const edges = { from: Number.POSITIVE_INFINITY, to: 0 }
+  for (const { startUnixMicro, endUnixMicro } of spans) {
+    edges.from = Math.min(edges.from, startUnixMicro)
+    edges.to = Math.max(edges.to, endUnixMicro)
+  }
+  return { activity: 'idle', ...edges }
+}
+
+const workKinds: ReadonlySet<string> = new Set(['model', 'tool', 'agent'])
+
+/** Tool calls with work below them: a subagent's call is its subagent's time. */
 function parentsOf(spans: readonly SpanFacts[]): ReadonlySet<string> {
-  return new Set(spans.flatMap(({ kind, parentSpanId }) => (kind === 'other' || !parentSpanId ? [] : [parentSpanId])))
+  return new Set(spans.flatMap(({ kind, parentSpanId = '' }) => (workKinds.has(kind) ? [parentSpanId] : [])))
 }
 
 function intervalsOf(span: SpanFacts, containers: ReadonlySet<string>): Interval[] {
   const { kind, spanId, startUnixMicro: from, endUnixMicro: to } = span
+  if (span.isSum) return []
   switch (kind) {
     case 'model':
     case 'permission':

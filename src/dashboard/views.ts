@@ -1,9 +1,9 @@
-/** From what a store holds to what the page shows: sessions, turns, log records, one span. Pure; times are microseconds. */
+/** From what a store holds to what the page shows: sessions, turns, one span. Pure; times are microseconds. */
 import type { SessionFacts } from '../store/session-facts.ts'
-import type { OtlpLogRecord, OtlpSpan, OtlpValue } from '../telemetry/otlp.ts'
+import type { OtlpAttributes, OtlpLogRecord, OtlpSpan, OtlpValue } from '../telemetry/otlp.ts'
 import type { SessionUsage, UsageSource } from '../usage/record.ts'
 import { type Captured, capturedBy, tokensOf } from '../usage/sources.ts'
-import { addTokens, compact, noTokens, type SpanFacts, type Tokens, text } from './span-facts.ts'
+import { addTokens, compact, noTokens, type SpanFacts, type Teller, type Tokens } from './span-facts.ts'
 import type { TimeSpent } from './time-spent.ts'
 
 /** `lost`: claude was gone without a word, or nothing was heard of it for so long that it must be. */
@@ -66,9 +66,7 @@ export interface TurnRow {
 }
 
 /** Turns by start; the tokens and tools of one are those of everything below it, subagents included. */
-export function turnRows(
-  rows: readonly (SpanFacts & { readonly depth: number; readonly isOpen: boolean })[],
-): TurnRow[] {
+export function turnRows(rows: readonly (SpanFacts & { readonly depth: number })[]): TurnRow[] {
   const turns: (TurnRow & { tokens: Tokens; tools: number })[] = []
   let turn: { readonly depth: number; readonly row: (typeof turns)[number] } | undefined
   for (const row of rows) {
@@ -78,23 +76,22 @@ export function turnRows(
       turns.push(turn.row)
     }
     if (turn === undefined) continue
-    if (row.kind === 'tool' && row.name !== 'execution') turn.row.tools += 1
+    if (row.kind === 'tool') turn.row.tools += 1
     if (row.kind === 'model' && row.tokens !== undefined) turn.row.tokens = addTokens(turn.row.tokens, row.tokens)
   }
   return turns.sort((a, b) => a.startUnixMicro - b.startUnixMicro)
 }
 
-function emptyTurn(row: SpanFacts & { readonly isOpen: boolean }): TurnRow & { tokens: Tokens; tools: number } {
-  const { traceId, spanId, name, startUnixMicro, endUnixMicro, isOpen, detail: prompt, status } = row
+function emptyTurn(row: SpanFacts): TurnRow & { tokens: Tokens; tools: number } {
+  const { traceId, spanId, name, startUnixMicro, endUnixMicro, isOpen = false, detail: prompt, status } = row
   const known = { traceId, spanId, name, startUnixMicro, endUnixMicro, isOpen }
   return { ...known, tools: 0, tokens: noTokens, ...compact({ prompt, status }) }
 }
 
-/** Of all model calls. Where claude-otel and Claude Code both tell of them, those of claude-otel count. */
-export function modelTokens(spans: readonly SpanFacts[]): Tokens {
-  const calls = spans.filter(({ kind, tokens }) => kind === 'model' && tokens !== undefined)
-  const ours = calls.filter(({ isOurs }) => isOurs)
-  return (ours.length > 0 ? ours : calls).reduce((sum, { tokens }) => addTokens(sum, tokens ?? noTokens), noTokens)
+/** Of all model calls of a tree, in which each stands once. */
+export function modelTokens(tree: readonly SpanFacts[]): Tokens {
+  const calls = tree.filter(({ kind }) => kind === 'model')
+  return calls.reduce((sum, { tokens = noTokens }) => addTokens(sum, tokens), noTokens)
 }
 
 /** What `/api/sessions/<id>` answers; rows and log records come part by part. */
@@ -125,36 +122,9 @@ export function sessionSources(usage: SessionUsage | undefined): SessionSources 
   return { source: usage.source, captured: capturedBy(usage), tokens: tokensOf(totals), costUsd: totals.costUsd }
 }
 
-export interface LogView {
-  readonly unixMicro: number
-  readonly severity: 'error' | 'warning' | 'info'
-  readonly event: string
-  readonly text: string
-  readonly traceId?: string
-  readonly spanId?: string
-}
-
-export function logView(log: OtlpLogRecord): LogView {
-  const { timeUnixMicro: unixMicro, severityNumber, eventName, body, attributes, traceId, spanId } = log
-  const words = typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body)
-  const event = eventName ?? 'log'
-  return {
-    unixMicro,
-    severity: severityNumber >= 17 ? 'error' : severityNumber >= 13 ? 'warning' : 'info',
-    event,
-    text: words === '' || words === `claude_code.${event}` ? told(attributes) : words,
-    ...compact({ traceId, spanId }),
-  }
-}
-
-/** Claude Code's own records say everything in attributes. */
-function told(attributes: OtlpLogRecord['attributes']): string {
-  const names = ['prompt', 'tool_name', 'error', 'model', 'decision', 'hook_name', 'mcp_server_name']
-  return names.flatMap((name) => text(attributes[name]) ?? []).join(' · ')
-}
-
-/** One span with all that was recorded of it. */
+/** A span, or an event that stands for one, with all that was recorded of it. */
 export interface SpanView {
+  readonly teller: Teller
   readonly name: string
   readonly traceId: string
   readonly spanId: string
@@ -168,18 +138,39 @@ export interface SpanView {
 
 export function spanView(span: OtlpSpan): SpanView {
   const { name, traceId, spanId, startUnixMicro, endUnixMicro, statusMessage, attributes, events, source } = span
-  const shown = Object.entries(attributes).map(([key, value]) => [key, renderValue(value)] as const)
   return {
+    teller: name.startsWith('claude_code.') ? 'claude-code' : 'claude-otel',
     name,
     traceId,
     spanId,
     startUnixMicro,
     endUnixMicro,
-    attributes: shown.sort(([a], [b]) => (a < b ? -1 : 1)),
+    attributes: renderAttributes(attributes),
     events: events.map((event) => ({ name: event.name, unixMicro: event.timeUnixMicro })),
     service: renderValue(source.resource['service.name'] ?? ''),
     ...compact({ statusMessage }),
   }
+}
+
+/** An event in the same words. */
+export function eventView(log: OtlpLogRecord): SpanView {
+  const { eventName = 'event', traceId = '', spanId = '', timeUnixMicro, attributes, source } = log
+  return {
+    teller: 'event',
+    name: eventName,
+    traceId,
+    spanId,
+    startUnixMicro: timeUnixMicro,
+    endUnixMicro: timeUnixMicro,
+    attributes: renderAttributes(attributes),
+    events: [],
+    service: renderValue(source.resource['service.name'] ?? ''),
+  }
+}
+
+function renderAttributes(attributes: OtlpAttributes): SpanView['attributes'] {
+  const shown = Object.entries(attributes).map(([key, value]) => [key, renderValue(value)] as const)
+  return shown.sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function renderValue(value: OtlpValue): string {

@@ -7,10 +7,12 @@ import { join } from 'node:path'
 import { Failure } from '../../src/base/errors.ts'
 import { createFeed, type Feed } from '../../src/dashboard/feed.ts'
 import { type Dashboard, type DashboardOptions, startDashboard } from '../../src/dashboard/server.ts'
+import type { RowView } from '../../src/dashboard/session-view.ts'
 import type { SessionView } from '../../src/dashboard/views.ts'
 import type { WaterfallRow } from '../../src/dashboard/waterfall.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { until } from '../kit/until.ts'
+import { readBoth } from './both.ts'
 import { batchesOf, recorded } from './recorded.ts'
 import { Story, second, usageOf } from './story.ts'
 
@@ -238,8 +240,35 @@ describe('The answers', () => {
     expect(logs).toHaveLength(session.logs.length)
     expect(await json<unknown[]>(`${path}/logs?offset=${logs.length - 1}`)).toEqual(logs.slice(-1))
     const bash = session.spans.find(({ name }) => name === 'execute_tool Bash')
-    const span = await json<{ attributes: [string, string][] }>(`${url}/api/spans/${bash?.traceId}/${bash?.spanId}`)
-    expect(Object.fromEntries(span.attributes)['input.summary']).toBe(String(bash?.attributes['input.summary']))
+    const { parts } = await json<RowView>(`${path}/rows/${bash?.spanId}`)
+    expect(Object.fromEntries(parts[0]?.attributes ?? [])['input.summary']).toBe(
+      String(bash?.attributes['input.summary']),
+    )
+  })
+
+  test('have the words of all who tell of a thing, ours first', async () => {
+    const both = readBoth('terminal')
+    const { url } = await start()
+    for (const batch of batchesOf(both)) await store.append(batch)
+    const path = `${url}/api/sessions/${String(both.spans[0]?.attributes['session.id'])}`
+    const { rows } = await json<{ rows: WaterfallRow[] }>(`${path}/rows`)
+    const parts = async (row: WaterfallRow | undefined) => {
+      const view = await json<RowView>(`${path}/rows/${encodeURIComponent(row?.spanId ?? '')}`)
+      return view.parts.map(({ teller, name, attributes }) => [teller, name, Object.fromEntries(attributes)] as const)
+    }
+    const call = await parts(rows.find(({ kind }) => kind === 'tool'))
+    expect(call.map(([teller, name]) => `${teller} ${name}`)).toEqual([
+      'claude-otel execute_tool Bash',
+      'claude-code claude_code.tool',
+      'claude-code claude_code.tool.execution',
+      'event tool_result',
+    ])
+    const ids = call.map(([, , attributes]) => attributes['tool.use_id'] ?? attributes.tool_use_id)
+    expect(new Set(ids).size).toBe(1)
+    const [, event] = await parts(rows.find(({ detail }) => detail === 'compaction'))
+    expect(event?.[2]).toMatchObject({ query_source: 'compact' })
+    const unknown = await fetch(`${path}/rows/nothing`)
+    expect(unknown.status).toBe(404)
   })
 
   test('change with what comes', async () => {

@@ -1,5 +1,6 @@
 /** Where the time went: of sessions by hand, and of recorded ones, whose parts must add up to the whole. */
 import { describe, expect, test } from 'bun:test'
+import { oneTree } from '../../src/dashboard/one-tree.ts'
 import { readSpanFacts } from '../../src/dashboard/span-facts.ts'
 import { activities, type TimeSpent, timeSpent } from '../../src/dashboard/time-spent.ts'
 import { recorded } from './recorded.ts'
@@ -8,7 +9,7 @@ import { Story, second } from './story.ts'
 const begin = 1_700_000_000 * second
 
 function spent(story: Story): Readonly<Record<string, number>> {
-  const { wallMicro, byActivity } = timeSpent(story.spans.map(readSpanFacts))
+  const { wallMicro, byActivity } = timeSpent(oneTree(story.spans.map(readSpanFacts)))
   expect(sumOf(byActivity)).toBe(wallMicro)
   const seconds = Object.entries({ wall: wallMicro, ...byActivity }).map(([name, micro]) => [name, micro / second])
   return Object.fromEntries(seconds)
@@ -72,14 +73,25 @@ describe('Where the time went', () => {
     expect(spent(story)).toEqual({ wall: 30, model: 0, tool: 0, permission: 0, hooks: 0, idle: 30 })
   })
 
+  test('nor is it where Claude Code tells of both runs', () => {
+    const story = new Story('s', begin)
+    story.session(0, 10)
+    story.span('claude_code.interaction', 1, 9, {})
+    const resumed = new Story('s', begin, 'f'.repeat(32))
+    resumed.session(600, 620)
+    resumed.span('claude_code.interaction', 601, 619, {})
+    story.spans.unshift(...resumed.spans)
+    expect(spent(story)).toEqual({ wall: 30, model: 0, tool: 0, permission: 0, hooks: 26, idle: 4 })
+  })
+
   test("Claude Code's own spans say the same", () => {
     const story = new Story('s', begin)
     const turn = story.span('claude_code.interaction', 0, 20, {})
     story.span('claude_code.llm_request', 1, 5, {}, turn)
-    const tool = story.span('claude_code.tool', 5, 18, { duration_ms: 13_000 }, turn)
-    story.span('claude_code.tool.blocked_on_user', 6, 9, {}, tool)
-    story.span('claude_code.tool.execution', 9, 16, {}, tool)
-    expect(spent(story)).toEqual({ wall: 20, model: 4, tool: 7, permission: 3, hooks: 6, idle: 0 })
+    const tool = story.span('claude_code.tool', 5, 18, { duration_ms: 13_000, tool_use_id: 't' }, turn)
+    story.span('claude_code.tool.blocked_on_user', 5, 9, {}, tool)
+    story.span('claude_code.tool.execution', 9, 16, { duration_ms: 7000, tool_use_id: 't' }, tool)
+    expect(spent(story)).toEqual({ wall: 20, model: 4, tool: 7, permission: 4, hooks: 5, idle: 0 })
   })
 
   test('of nothing is nothing', () => {

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { healthView } from '../../src/dashboard/health-view.ts'
 import { createLive } from '../../src/dashboard/live.ts'
+import { logView } from '../../src/dashboard/log-view.ts'
+import { oneTree } from '../../src/dashboard/one-tree.ts'
 import { historyView, nowView } from '../../src/dashboard/overview.ts'
 import { logParts, spanParts } from '../../src/dashboard/session-parts.ts'
 import { createSessionViews } from '../../src/dashboard/session-view.ts'
 import { readSpanFacts } from '../../src/dashboard/span-facts.ts'
-import { logView, sessionRow, sessionState, spanView, turnRows } from '../../src/dashboard/views.ts'
+import { sessionRow, sessionState, spanView, turnRows } from '../../src/dashboard/views.ts'
 import { renderWaterfall } from '../../src/dashboard/waterfall.ts'
 import { openStore } from '../../src/store/store.ts'
 import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
@@ -135,9 +137,9 @@ describe('Turns', () => {
     }
     story.chat(50, 60, [1000, 0, 0, 0], session)
     const native = story.span('claude_code.interaction', 70, 90, {})
-    const tool = story.span('claude_code.tool', 71, 80, { tool_name: 'Bash' }, native)
-    story.span('claude_code.tool.execution', 72, 79, {}, tool)
-    const turns = turnRows(renderWaterfall(story.spans.map(readSpanFacts)).rows)
+    const tool = story.span('claude_code.tool', 71, 80, { tool_name: 'Bash', tool_use_id: 't' }, native)
+    story.span('claude_code.tool.execution', 72, 79, { tool_use_id: 't' }, tool)
+    const turns = turnRows(renderWaterfall(oneTree(story.spans.map(readSpanFacts))).rows)
     expect(turns.map(({ tools, tokens }) => [tools, tokens.input])).toEqual([
       [1, 10],
       [1, 30],

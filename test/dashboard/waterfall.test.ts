@@ -1,8 +1,10 @@
 /** The rows of a trace: their order and depth, and the spans that nobody has sent yet. */
 import { describe, expect, test } from 'bun:test'
+import { marksSpan, openSpans } from '../../src/dashboard/open-spans.ts'
 import { readSpanFacts } from '../../src/dashboard/span-facts.ts'
+import { timeSpent } from '../../src/dashboard/time-spent.ts'
 import { modelTokens, turnRows } from '../../src/dashboard/views.ts'
-import { marksSpan, openSpans, renderWaterfall, type Waterfall } from '../../src/dashboard/waterfall.ts'
+import { renderWaterfall, type Waterfall } from '../../src/dashboard/waterfall.ts'
 import { recorded } from './recorded.ts'
 import { Story, second } from './story.ts'
 
@@ -63,7 +65,7 @@ describe('Spans that go on', () => {
     story.chat(6, 8, [10, 20, 30, 40], turn, { 'prompt.id': 'p1' })
     story.log('claude.tool.start', 8, { 'tool.name': 'Bash', 'input.summary': 'make', 'prompt.id': 'p1' }, bash)
     const spans = story.spans.map(readSpanFacts)
-    const view = renderWaterfall(spans, openSpans(spans, story.logs.filter(marksSpan), begin + 20 * second))
+    const view = renderWaterfall([...spans, ...openSpans(spans, story.logs.filter(marksSpan), begin + 20 * second)])
     expect(outline(view)).toEqual(['Session …', '  Turn …', '    claude-opus-5-5', '    Bash …'])
     expect(view.rows[3]).toMatchObject({ detail: 'make', endUnixMicro: begin + 20 * second })
     expect(turnRows(view.rows)).toEqual([
@@ -86,6 +88,22 @@ describe('Spans that go on', () => {
     expect(openSpans(story.spans.map(readSpanFacts), story.logs, begin + 9 * second)).toEqual([])
   })
 
+  test('wait while somebody is asked, and run from then on', () => {
+    const story = new Story('s', begin)
+    const call = story.newId()
+    story.log('claude.tool.start', 1, { 'tool.name': 'Bash' }, call)
+    const spent = () => {
+      const open = openSpans([], story.logs.filter(marksSpan), begin + 31 * second)
+      const { permission, tool } = timeSpent(open).byActivity
+      return [permission / second, tool / second]
+    }
+    expect(spent()).toEqual([0, 30])
+    story.log('claude.permission.asked', 1, {}, call)
+    expect(spent()).toEqual([30, 0])
+    story.log('claude.permission.granted', 11, {}, call)
+    expect(spent()).toEqual([10, 20])
+  })
+
   test('of a subagent are found by what it has already done', () => {
     const story = new Story('s', begin)
     const [turn, call, agent] = [story.newId(), story.newId(), story.newId()]
@@ -95,7 +113,7 @@ describe('Spans that go on', () => {
     story.chat(2, 3, [1, 1, 1, 1], agent, who)
     story.log('claude.tool.start', 3, { 'tool.name': 'Grep', ...who }, story.newId())
     const spans = story.spans.map(readSpanFacts)
-    const view = renderWaterfall(spans, openSpans(spans, story.logs, begin + 9 * second))
+    const view = renderWaterfall([...spans, ...openSpans(spans, story.logs, begin + 9 * second)])
     expect(outline(view)).toEqual(['Turn …', '  Agent …', '    Explore …', '      claude-opus-5-5', '      Grep …'])
   })
 
@@ -136,15 +154,5 @@ describe('Tokens of a session', () => {
     }
     expect(modelTokens(facts)).toEqual(total)
     expect(turnRows(renderWaterfall(facts).rows).map(({ tokens }) => tokens)).toEqual([total])
-  })
-
-  test('are not counted twice where Claude Code tells of the same calls', () => {
-    const story = new Story('s', begin)
-    story.chat(0, 1, [1, 2, 3, 4])
-    const same = { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_creation_tokens: 4 }
-    story.span('claude_code.llm_request', 0, 1, same)
-    expect(modelTokens(story.spans.map(readSpanFacts))).toEqual({ input: 1, output: 2, cacheRead: 3, cacheCreation: 4 })
-    const alone = story.spans.slice(1).map(readSpanFacts)
-    expect(modelTokens(alone)).toEqual({ input: 1, output: 2, cacheRead: 3, cacheCreation: 4 })
   })
 })

@@ -105,8 +105,14 @@ describe('a hub that the wrapper tells', () => {
     try {
       await play(claudeOtelBinary, { ...native(hub, 'http/protobuf'), ...wrapper(hub) }, async (stage) => {
         await until('all of it', async () => (await hub.usage()).totals.outputTokens === served(stage).outputTokens)
-        expect((await hub.usage('session')).rows).toHaveLength(1)
+        const sessions = (await hub.usage('session')).rows
+        expect(sessions).toHaveLength(1)
         expect((await hub.usage()).totals).toMatchObject(served(stage))
+        // Session, turn, five calls of the model, three of Bash, one of Agent, its subagent: each once, told by both.
+        const path = `http://127.0.0.1:${hub.port}/api/sessions/${sessions[0]?.session}/rows`
+        const { rows } = (await (await fetch(path)).json()) as { rows: { teller: string; also?: object[] }[] }
+        expect(rows.map(({ teller }) => teller)).toEqual(Array(12).fill('claude-otel'))
+        expect(rows.filter(({ also = [] }) => also.length > 0)).toHaveLength(11)
       })
     } finally {
       expect(await hub.end()).toBe(0)

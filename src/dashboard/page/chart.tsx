@@ -1,5 +1,5 @@
 /** Bars over time by uPlot, in the colours of the page, as wide as there is room. */
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 
 export interface Series {
@@ -17,12 +17,15 @@ export function Bars(props: {
   readonly height: number
   readonly theme: string
   readonly render: (value: number) => string
+  /** What the bars are, for whoever cannot see them. */
+  readonly label: string
 }) {
   const place = useRef<HTMLDivElement>(null)
+  const [index, setIndex] = useState<number | undefined>(undefined)
   useEffect(() => {
     const element = place.current
     if (element === null) return
-    const chart = new uPlot(optionsOf(props, element), dataOf(props), element)
+    const chart = new uPlot(optionsOf(props, element, setIndex), dataOf(props), element)
     const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: props.height }))
     observer.observe(element)
     return () => {
@@ -30,7 +33,18 @@ export function Bars(props: {
       chart.destroy()
     }
   }, [props.times, props.series, props.theme, props.height])
-  return <div class="chart" ref={place} />
+  return (
+    <>
+      <div class="chart" ref={place} role="img" aria-label={props.label} />
+      <p class="reading">{index === undefined ? 'Point at a bar for its figures.' : readBar(props, index)}</p>
+    </>
+  )
+}
+
+function readBar({ times, step, series, render }: Parameters<typeof Bars>[0], index: number): string {
+  const values = series.map(({ label, values }) => `${label} ${render(values[index] ?? 0)}`)
+  const sum = series.reduce((total, { values }) => total + (values[index] ?? 0), 0)
+  return `${renderTick(times[index] ?? 0, step)}: ${render(sum)} (${values.join(', ')})`
 }
 
 function dataOf({ times, series }: Parameters<typeof Bars>[0]): uPlot.AlignedData {
@@ -43,7 +57,11 @@ function dataOf({ times, series }: Parameters<typeof Bars>[0]): uPlot.AlignedDat
   return [[...times], ...stacked.toReversed()]
 }
 
-function optionsOf(props: Parameters<typeof Bars>[0], element: HTMLElement): uPlot.Options {
+function optionsOf(
+  props: Parameters<typeof Bars>[0],
+  element: HTMLElement,
+  onPoint: (index: number | undefined) => void,
+): uPlot.Options {
   const colours = getComputedStyle(document.documentElement)
   const colour = (name: string) => colours.getPropertyValue(`--${name}`).trim()
   const axis = {
@@ -58,7 +76,8 @@ function optionsOf(props: Parameters<typeof Bars>[0], element: HTMLElement): uPl
     width: element.clientWidth,
     height: props.height,
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false } },
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+    hooks: { setCursor: [(chart) => onPoint(chart.cursor.left === -10 ? undefined : (chart.cursor.idx ?? undefined))] },
     padding: [8, 20, 0, 0],
     scales: {
       x: { range: () => [(props.times[0] ?? last) - props.step * 0.2, last + props.step] },

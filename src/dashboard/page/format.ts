@@ -66,7 +66,7 @@ export function renderBytes(bytes: number): string {
 }
 
 export function renderPercent(share: number): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
+  return `${(share * 100).toFixed(share !== 0 && share < 0.1 ? 1 : 0)} %`
 }
 
 /** claude-opus-5-5 → opus-5-5: the rest is the same everywhere. */

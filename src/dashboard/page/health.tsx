@@ -1,19 +1,23 @@
 /** The page Health: what arrives, what is missing, what was dropped, and what to do about it. */
 import type { HealthLine, HealthView } from '../health-view.ts'
+import type { Arrival } from '../senders.ts'
 import { renderAgo, renderBytes, renderCaptured, renderExact } from './format.ts'
 import { useAnswer, useNow } from './hub.ts'
 import { Awaited, Card, Empty } from './parts.tsx'
+import { sessionPath, useTitle } from './route.ts'
+import { type Column, Table } from './table.tsx'
 
-export function HealthPage() {
+export function HealthPage(props: { readonly params: URLSearchParams }) {
+  useTitle('Health')
   const loaded = useAnswer<HealthView>('/api/health')
-  return <Awaited loaded={loaded}>{(view) => <Health view={view} />}</Awaited>
+  return <Awaited loaded={loaded}>{(view) => <Health view={view} params={props.params} />}</Awaited>
 }
 
-function Health(props: { readonly view: HealthView }) {
+function Health(props: { readonly view: HealthView; readonly params: URLSearchParams }) {
   const { sections, store } = props.view
   return (
     <>
-      <Arrivals view={props.view} />
+      <Arrivals {...props} />
       <div class="columns">
         <Incomplete view={props.view} />
         {sections.map(({ title, lines }) => (
@@ -52,46 +56,49 @@ function Lines(props: { readonly lines: readonly HealthLine[] }) {
   )
 }
 
-function Arrivals(props: { readonly view: HealthView }) {
+function Arrivals(props: { readonly view: HealthView; readonly params: URLSearchParams }) {
   const now = useNow(1000)
   const { arrivals } = props.view
   return (
     <Card title="What arrives" note="since the hub was started">
-      {arrivals.length === 0 ? (
-        <Empty title="Nothing has arrived.">
-          Run <code>claude-otel</code>; <code>claude-otel status</code> says where it sends to, and what waits to be
-          sent.
-        </Empty>
-      ) : (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th>Service</th>
-                <th class="minor">Scope</th>
-                <th class="number">Spans</th>
-                <th class="number">Log records</th>
-                <th class="number">Points</th>
-                <th class="number">Last</th>
-              </tr>
-            </thead>
-            <tbody>
-              {arrivals.map(({ service, scope, spans, logs, points, lastUnixMs }) => (
-                <tr key={`${service} ${scope}`}>
-                  <td>{service}</td>
-                  <td class="minor">{scope}</td>
-                  <td class="number">{renderExact(spans)}</td>
-                  <td class="number">{renderExact(logs)}</td>
-                  <td class="number">{renderExact(points)}</td>
-                  <td class="number">{lastUnixMs === 0 ? '–' : renderAgo(lastUnixMs * 1000, now)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Table
+        name="arrivals"
+        rows={arrivals}
+        columns={arrivalColumns(now)}
+        keyOf={({ service, scope }) => `${service} ${scope}`}
+        sortedBy="Last"
+        params={props.params}
+        empty={
+          <Empty title="Nothing has arrived.">
+            Run <code>claude-otel</code>; <code>claude-otel status</code> says where it sends to, and what waits to be
+            sent.
+          </Empty>
+        }
+      />
     </Card>
   )
+}
+
+function arrivalColumns(nowMs: number): readonly Column<Arrival>[] {
+  const count = (head: string, value: (arrival: Arrival) => number): Column<Arrival> => ({
+    head,
+    value,
+    show: (arrival) => renderExact(value(arrival)),
+    isNumber: true,
+  })
+  return [
+    { head: 'Service', value: ({ service }) => service },
+    { head: 'Scope', value: ({ scope }) => scope, isMinor: true },
+    count('Spans', ({ spans }) => spans),
+    count('Log records', ({ logs }) => logs),
+    count('Points', ({ points }) => points),
+    {
+      head: 'Last',
+      value: ({ lastUnixMs }) => new Date(lastUnixMs).toISOString(),
+      show: ({ lastUnixMs }) => renderAgo(lastUnixMs * 1000, nowMs),
+      isNumber: true,
+    },
+  ]
 }
 
 const consequences = {
@@ -109,13 +116,17 @@ function Incomplete(props: { readonly view: HealthView }) {
         <ul class="list tall">
           {incomplete.map(({ session, missing }) => (
             <li key={session.id}>
-              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <a href={sessionPath(session.id)} dir="auto">
+                {session.title ?? `Session ${session.id.slice(0, 8)}`}
+              </a>
               <small>{consequences[missing]}</small>
             </li>
           ))}
           {lost.map(({ session, events }) => (
             <li key={`lost ${session.id}`}>
-              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <a href={sessionPath(session.id)} dir="auto">
+                {session.title ?? `Session ${session.id.slice(0, 8)}`}
+              </a>
               <small class="warn">
                 {renderExact(events)} {events === 1 ? 'event' : 'events'} of Claude Code never came: their numbers have
                 gaps.
@@ -124,7 +135,9 @@ function Incomplete(props: { readonly view: HealthView }) {
           ))}
           {disagreeing.map(({ session, source, captured }) => (
             <li key={`captured ${session.id}`}>
-              <a href={`#/session/${encodeURIComponent(session.id)}`}>{session.title ?? session.id.slice(0, 8)}</a>
+              <a href={sessionPath(session.id)} dir="auto">
+                {session.title ?? `Session ${session.id.slice(0, 8)}`}
+              </a>
               <small>
                 Its tokens are counted by {source}, of which {renderCaptured(captured)}.
               </small>

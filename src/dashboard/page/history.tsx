@@ -1,10 +1,11 @@
 /** The page History: usage by day, model, project and session, over a span of days. */
-import { useMemo, useState } from 'preact/hooks'
+import { useMemo } from 'preact/hooks'
 import type { HistoryKey, HistoryRow, HistoryView } from '../overview.ts'
 import { Bars } from './chart.tsx'
 import { renderCount, renderExact, renderModel, renderMoment, renderUsd } from './format.ts'
 import { useAnswer } from './hub.ts'
 import { Awaited, Card, Empty, Legend, State, TokenBar, tokenKinds, totalOf } from './parts.tsx'
+import { sessionPath, setParams, useTitle } from './route.ts'
 import { type Column, Table } from './table.tsx'
 
 const groupings: readonly { readonly by: HistoryKey; readonly name: string }[] = [
@@ -15,9 +16,11 @@ const groupings: readonly { readonly by: HistoryKey; readonly name: string }[] =
 ]
 const spans = [7, 30, 90, 365]
 
-export function HistoryPage(props: { readonly theme: string }) {
-  const [by, setBy] = useState<HistoryKey>('day')
-  const [days, setDays] = useState(30)
+export function HistoryPage(props: { readonly theme: string; readonly params: URLSearchParams }) {
+  const { params } = props
+  useTitle('History')
+  const by = groupings.find((grouping) => grouping.by === params.get('by'))?.by ?? 'day'
+  const days = spans.find((span) => String(span) === params.get('days')) ?? 30
   const loaded = useAnswer<HistoryView>(`/api/history?by=${by}&days=${days}`)
   const perDay = useAnswer<HistoryView>(`/api/history?by=day&days=${days}`)
   const name = groupings.find((grouping) => grouping.by === by)?.name ?? ''
@@ -27,13 +30,14 @@ export function HistoryPage(props: { readonly theme: string }) {
         <Choice
           of={groupings.map((each) => [each.by, each.name] as const)}
           chosen={by}
-          choose={setBy}
+          // Another grouping is another table.
+          choose={(by) => setParams({ by, q: undefined, sort: undefined })}
           label="Group by"
         />
         <Choice
           of={spans.map((each) => [each, `${each} days`] as const)}
           chosen={days}
-          choose={setDays}
+          choose={(days) => setParams({ days: String(days) })}
           label="Period"
         />
       </div>
@@ -47,11 +51,11 @@ export function HistoryPage(props: { readonly theme: string }) {
         <Awaited loaded={loaded}>
           {(view) => (
             <Table
-              // Another grouping is another table.
               key={view.by}
-              name={name.toLowerCase()}
+              name={`${name.toLowerCase()}, last ${days} days`}
               rows={view.rows}
               keyOf={(row) => row.key}
+              params={params}
               columns={columnsOf(view)}
               sortedBy={view.by === 'day' ? 'Day' : view.by === 'sessionId' ? 'Last' : 'Tokens'}
               empty={<NoRows hasUsage={view.hasUsage} />}
@@ -104,7 +108,9 @@ function Sum(props: { readonly rows: readonly HistoryRow[] }) {
 
 function Days(props: { readonly rows: readonly HistoryRow[]; readonly days: number; readonly theme: string }) {
   const { times, series } = useMemo(() => daySeries(props.rows, props.days), [props.rows, props.days])
-  return <Bars times={times} step={86_400} series={series} height={190} theme={props.theme} render={renderCount} />
+  const label = `Tokens of each of the last ${props.days} days; the table below has the figures`
+  const bars = { times, step: 86_400, series, height: 190, theme: props.theme, render: renderCount, label }
+  return <Bars {...bars} />
 }
 
 function daySeries(rows: readonly HistoryRow[], days: number) {
@@ -155,13 +161,13 @@ function columnsOf({ by, rows, hasUsage }: HistoryView): readonly Column<History
         ),
       isNumber: true,
     },
-    ...kinds,
     {
       head: 'Cost $',
       value: ({ usage }) => usage?.costUsd ?? null,
       show: ({ usage }) => renderUsd(usage?.costUsd),
       isNumber: true,
     },
+    ...kinds,
   ]
 }
 
@@ -186,7 +192,7 @@ const sessionColumns: readonly Column<HistoryRow>[] = [
     head: 'Session',
     value: ({ key, session }) => session?.title ?? key,
     show: ({ key, session }) => (
-      <a class="clip" href={`#/session/${encodeURIComponent(key)}`} title={session?.title}>
+      <a class="clip" href={sessionPath(key)} title={session?.title} dir="auto">
         {session?.title ?? `Session ${key.slice(0, 8)}`}
       </a>
     ),

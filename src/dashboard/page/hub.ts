@@ -3,19 +3,28 @@ import { useEffect, useState } from 'preact/hooks'
 
 export type Connection = 'connecting' | 'live' | 'away'
 
+interface Link {
+  readonly state: Connection
+  readonly sinceMs: number
+}
+
 interface News {
   /** undefined: everything may be other than it was. */
   readonly sessions: readonly string[] | undefined
 }
 
 const listeners = new Set<(news: News) => void>()
-const watchers = new Set<(state: Connection) => void>()
-let connection: Connection = 'connecting'
+const watchers = new Set<(link: Link) => void>()
+let link: Link = { state: 'connecting', sinceMs: Date.now() }
 
 /** The browser comes back by itself with the id of what it heard last, unless the hub turned it away. */
 export function connect(): void {
   const source = new EventSource('/events')
-  source.addEventListener('open', () => setConnection('live'))
+  source.addEventListener('open', () => {
+    // What could not be read while it was away is read now.
+    if (link.state === 'away') tell({ sessions: undefined })
+    setConnection('live')
+  })
   source.addEventListener('change', (event) => tell({ sessions: JSON.parse(event.data).sessions }))
   source.addEventListener('reset', () => tell({ sessions: undefined }))
   source.addEventListener('error', () => {
@@ -31,19 +40,20 @@ function tell(news: News): void {
 }
 
 function setConnection(state: Connection): void {
-  connection = state
-  for (const watcher of watchers) watcher(state)
+  if (state === link.state) return
+  link = { state, sinceMs: Date.now() }
+  for (const watcher of watchers) watcher(link)
 }
 
-export function useConnection(): Connection {
-  const [state, setState] = useState(connection)
+export function useConnection(): Link {
+  const [known, setKnown] = useState(link)
   useEffect(() => {
-    watchers.add(setState)
+    watchers.add(setKnown)
     // It may have come about between the first picture and now.
-    setState(connection)
-    return () => void watchers.delete(setState)
+    setKnown(link)
+    return () => void watchers.delete(setKnown)
   }, [])
-  return state
+  return known
 }
 
 /** Calls at once, and when there is news of the session, or of any where none is named. */
@@ -56,11 +66,20 @@ export function onNews(sessionId: string | undefined, call: () => void): () => v
   return () => void listeners.delete(listener)
 }
 
+/** What is said of what the hub does not have. */
+export const unknown = 'The hub does not know it.'
+
+/** An answer that takes longer will not come. */
+const patienceMs = 30_000
+
 /** Rejects with words for people. */
 export async function readJson<Answer>(path: string): Promise<Answer> {
-  const response = await fetch(path, { headers: { accept: 'application/json' } })
+  const signal = AbortSignal.timeout(patienceMs)
+  const response = await fetch(path, { headers: { accept: 'application/json' }, signal }).catch(() => {
+    throw new Error('The hub does not answer; it is asked again by itself.')
+  })
   if (response.ok) return response.json()
-  const words = response.status === 404 ? 'The hub does not know this.' : (await response.text()).slice(0, 200)
+  const words = response.status === 404 ? unknown : (await response.text()).slice(0, 200)
   throw new Error(words)
 }
 

@@ -1,31 +1,27 @@
 /** The page Now: who works, on what, how much of its context is left, what it costs, what failed. */
 import { useMemo } from 'preact/hooks'
-import type { Forecast, SessionContext } from '../context.ts'
-import type { LiveError, ToolInFlight } from '../live.ts'
-import type { NowSession, NowView } from '../overview.ts'
+import type { LiveError } from '../failures.ts'
+import type { NowView } from '../overview.ts'
 import type { UsageRow } from '../usage-reader.ts'
 import { Bars } from './chart.tsx'
-import {
-  renderAgo,
-  renderCount,
-  renderDuration,
-  renderModel,
-  renderMoment,
-  renderPercent,
-  renderTime,
-  renderUsd,
-} from './format.ts'
+import { renderAgo, renderCount, renderModel, renderMoment, renderUsd } from './format.ts'
 import { useAnswer, useNow } from './hub.ts'
 import { Awaited, Card, Empty, Figure, Legend, State, TokenBar, TokenCount, tokenKinds, totalOf } from './parts.tsx'
+import { sessionPath, useTitle } from './route.ts'
+import { SessionCard } from './session-card.tsx'
 
 export function NowPage(props: { readonly theme: string }) {
   const loaded = useAnswer<NowView>('/api/now')
+  const active = loaded.state === 'loaded' ? loaded.answer.sessions.length : 0
+  useTitle(active === 0 ? 'Now' : `(${active}) Now`)
   return <Awaited loaded={loaded}>{(view) => <Now view={view} theme={props.theme} />}</Awaited>
 }
 
 function Now(props: { readonly view: NowView; readonly theme: string }) {
   const { view } = props
   const isNew = view.sessions.length === 0 && view.recent.length === 0
+  // By their beginning, which does not change while somebody looks.
+  const sessions = view.sessions.toSorted((a, b) => b.startUnixMicro - a.startUnixMicro)
   return (
     <>
       <Figures view={view} />
@@ -33,7 +29,7 @@ function Now(props: { readonly view: NowView; readonly theme: string }) {
       {isNew && <Welcome />}
       {view.sessions.length > 0 && (
         <div class="sessions">
-          {view.sessions.map((session) => (
+          {sessions.map((session) => (
             <SessionCard key={session.id} session={session} />
           ))}
         </div>
@@ -68,7 +64,7 @@ function NoticesCard(props: { readonly notices: NowView['notices'] }) {
       <ul class="list" role="status">
         {props.notices.map(({ unixMicro, text, sessionId }) => (
           <li key={`${unixMicro} ${text}`}>
-            <a href={`#/session/${encodeURIComponent(sessionId)}`} title={text}>
+            <a href={sessionPath(sessionId)} title={text}>
               {text}
             </a>
             <span class="quiet">{renderMoment(unixMicro)}</span>
@@ -118,111 +114,6 @@ function renderPriced({ costSource = '', costUsd, ...row }: UsageRow): string {
   return `${renderUsd(costUsd)} by ${who}`
 }
 
-function SessionCard(props: { readonly session: NowSession }) {
-  const { session } = props
-  const now = useNow(1000)
-  const about = [session.project, session.branch, session.model && renderModel(session.model)].filter(Boolean)
-  return (
-    <article class="card session">
-      <header>
-        <h2>
-          <a href={`#/session/${encodeURIComponent(session.id)}`}>
-            {session.title ?? `Session ${session.id.slice(0, 8)}`}
-          </a>
-        </h2>
-        <State state={session.state} />
-      </header>
-      <p class="about">
-        <span>{about.join(' · ') || session.id}</span>
-        <span title={`last heard of at ${renderTime(session.lastUnixMicro)}`}>
-          {renderDuration(Math.max(0, now * 1000 - session.startUnixMicro))}
-        </span>
-      </p>
-      {session.context !== undefined && <Context context={session.context} />}
-      <div class="flight">
-        {(session.live?.inFlight ?? []).map((tool) => (
-          <Tool key={tool.useId} tool={tool} now={now} />
-        ))}
-      </div>
-      {session.today !== undefined && (
-        <p class="about">
-          <span>
-            <TokenCount row={session.today} /> tokens today
-          </span>
-          <span>{renderUsd(session.today.costUsd)}</span>
-        </p>
-      )}
-    </article>
-  )
-}
-
-function Context(props: { readonly context: SessionContext }) {
-  const { tokens, windowTokens, compactTokens, forecast, samples } = props.context
-  const share = windowTokens === undefined ? undefined : tokens / windowTokens
-  const tone = share === undefined || share < 0.6 ? '' : share < 0.8 ? 'warn' : 'bad'
-  const before = samples.at(-2)?.tokens
-  const growth = before === undefined ? '' : `${renderChange(tokens - before)} with the last answer`
-  const until = compactTokens === undefined ? undefined : `Claude Code compacts at about ${renderCount(compactTokens)}`
-  return (
-    <div class="context">
-      <p>
-        <span>
-          context {share !== undefined && <b class={tone}>{renderPercent(share)} </b>}
-          <b>{renderCount(tokens)}</b>
-          {windowTokens !== undefined && ` of ${renderCount(windowTokens)}`}
-        </span>
-        <span class="quiet" title={until}>
-          {forecast === undefined ? growth : renderForecast(forecast)}
-        </span>
-      </p>
-      {share === undefined ? (
-        <Sparkline values={samples.map((sample) => sample.tokens)} />
-      ) : (
-        <div class="meter">
-          <i class={tone} style={{ width: `${Math.min(100, share * 100)}%` }} />
-        </div>
-      )}
-    </div>
-  )
-}
-
-function renderChange(tokens: number): string {
-  return `${tokens < 0 ? '−' : '+'}${renderCount(Math.abs(tokens))}`
-}
-
-/** Of a guess, no more digits than it is worth. */
-function renderForecast({ minutes, turns }: Forecast): string {
-  const time = minutes < 1 ? 'within a minute' : `in about ${renderDuration(Math.round(minutes) * 6e7)}`
-  const often = turns === undefined ? '' : turns < 1.5 ? ', this turn or the next' : `, ${Math.round(turns)} turns`
-  return `compacts ${time} of work${often}`
-}
-
-function Sparkline(props: { readonly values: readonly number[] }) {
-  const { values } = props
-  if (values.length < 2) return null
-  const max = Math.max(...values)
-  const points = values.map((value, index) => `${(100 * index) / (values.length - 1)},${22 - (20 * value) / max}`)
-  return (
-    <svg class="spark" viewBox="0 0 100 24" preserveAspectRatio="none" role="img" aria-label="context over time">
-      <polyline points={points.join(' ')} vector-effect="non-scaling-stroke" />
-    </svg>
-  )
-}
-
-function Tool(props: { readonly tool: ToolInFlight; readonly now: number }) {
-  const { name, detail, sinceUnixMicro, isAsking } = props.tool
-  return (
-    <p class={isAsking ? 'asking' : ''}>
-      <b>{name}</b>
-      <span class="detail" title={detail}>
-        {isAsking ? 'waits for permission · ' : ''}
-        {detail}
-      </span>
-      <span>{renderDuration(Math.max(0, props.now * 1000 - sinceUnixMicro))}</span>
-    </p>
-  )
-}
-
 function MinutesCard(props: {
   readonly usage: NonNullable<NowView['usage']>
   readonly atMs: number
@@ -235,7 +126,15 @@ function MinutesCard(props: {
       {minutes.length === 0 ? (
         <Empty title="No tokens in the last hour." />
       ) : (
-        <Bars times={times} step={60} series={series} height={170} theme={props.theme} render={renderCount} />
+        <Bars
+          times={times}
+          step={60}
+          series={series}
+          height={170}
+          theme={props.theme}
+          render={renderCount}
+          label="Tokens of each minute of the last hour"
+        />
       )}
       <Legend parts={tokenKinds.map(([, tone, name]) => ({ name, class: tone }))} />
     </Card>
@@ -279,10 +178,12 @@ function RecentCard(props: { readonly sessions: NowView['recent'] }) {
       <ul class="list">
         {props.sessions.map((session) => (
           <li key={session.id}>
-            <a href={`#/session/${encodeURIComponent(session.id)}`}>
+            <a href={sessionPath(session.id)} dir="auto">
               {session.title ?? `Session ${session.id.slice(0, 8)}`}
             </a>
-            <span class="quiet">{session.project}</span>
+            <span class="quiet where" title={session.project}>
+              {session.project}
+            </span>
             {session.state === 'lost' && <State state="lost" />}
             <span class="quiet" title={renderMoment(session.lastUnixMicro)}>
               {renderAgo(session.lastUnixMicro, now)}
@@ -295,22 +196,37 @@ function RecentCard(props: { readonly sessions: NowView['recent'] }) {
 }
 
 function ErrorsCard(props: { readonly errors: readonly LiveError[] }) {
+  const groups = useMemo(() => groupErrors(props.errors), [props.errors])
   return (
-    <Card title="Errors">
-      {props.errors.length === 0 ? (
+    <Card title="Errors" note={groups.length > 0 && 'the last ones'}>
+      {groups.length === 0 ? (
         <p class="quiet">None since the hub was started, nor in the half hour before.</p>
       ) : (
         <ul class="list">
-          {props.errors.map((error) => (
+          {groups.map(({ error, count }) => (
             <li key={`${error.sessionId} ${error.unixMicro} ${error.text}`}>
-              <a class="bad" href={`#/session/${encodeURIComponent(error.sessionId)}`} title={error.text}>
+              <a
+                class="bad"
+                href={sessionPath(error.sessionId, error.key ?? error.spanId)}
+                title={error.text}
+                dir="auto"
+              >
                 {error.text || error.event}
               </a>
+              {count > 1 && <span title={`${count} times in this session`}>× {count}</span>}
               <span class="quiet">{renderMoment(error.unixMicro)}</span>
             </li>
           ))}
         </ul>
       )}
     </Card>
+  )
+}
+
+/** The same words of the same session once, the last time that they were said. */
+function groupErrors(errors: readonly LiveError[]) {
+  const groups = Map.groupBy(errors, ({ sessionId, event, text }) => `${sessionId} ${event} ${text}`)
+  return [...groups.values()].flatMap(([error, ...more]) =>
+    error === undefined ? [] : [{ error, count: more.length + 1 }],
   )
 }

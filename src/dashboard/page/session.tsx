@@ -1,8 +1,8 @@
-/** The page of one session: its waterfall, where the time went, tokens per turn, log records by its side. */
-import { useCallback, useEffect, useState } from 'preact/hooks'
+/** The page of one session: its trace, where the time went, tokens per turn, log records by its side. */
+import { useCallback } from 'preact/hooks'
 import { activities } from '../time-spent.ts'
-import type { LogView, SessionSources, SessionView, SpanView, TurnRow } from '../views.ts'
-import type { WaterfallRow } from '../waterfall.ts'
+import type { SessionSources, SessionView } from '../views.ts'
+import { Details } from './details.tsx'
 import {
   renderCaptured,
   renderCount,
@@ -11,116 +11,93 @@ import {
   renderModel,
   renderMoment,
   renderPercent,
-  renderTime,
   renderUsd,
 } from './format.ts'
-import { keepReading, type Loaded, readJson, useAnswer } from './hub.ts'
-import { Awaited, Card, Empty, Figure, Legend, StackedBar, State } from './parts.tsx'
-import { VirtualList } from './virtual-list.tsx'
+import { unknown } from './hub.ts'
+import { Logs } from './logs.tsx'
+import { Awaited, Card, Empty, Figure, StackedBar, State } from './parts.tsx'
+import { setParams, useTitle } from './route.ts'
+import { Turns } from './turns.tsx'
 import { Waterfall } from './waterfall-chart.tsx'
+import { useWhole, type Whole } from './whole-session.ts'
 
-interface Whole {
-  readonly view: SessionView
-  readonly rows: readonly WaterfallRow[]
-}
-
-export function SessionPage(props: { readonly id: string }) {
+export function SessionPage(props: { readonly id: string; readonly params: URLSearchParams }) {
   const loaded = useWhole(props.id)
-  return <Awaited loaded={loaded}>{(whole) => <Session {...whole} />}</Awaited>
-}
-
-/** The rows come part by part; what is shown is always of one revision. */
-function useWhole(id: string): Loaded<Whole> {
-  const [loaded, setLoaded] = useState<Loaded<Whole>>({ state: 'loading' })
-  useEffect(() => {
-    setLoaded({ state: 'loading' })
-    return keepReading(
-      id,
-      () => readWhole(id),
-      (answer) => setLoaded({ state: 'loaded', answer }),
-      (words) => setLoaded((known) => (known.state === 'loaded' ? known : { state: 'failed', words })),
+  useTitle(loaded.state === 'loaded' ? titleOf(loaded.answer.view) : 'Session')
+  if (loaded.state === 'failed' && loaded.words === unknown) {
+    return (
+      <Empty title={unknown}>
+        Session <code>{props.id}</code>. It may never have sent anything here, or be older than what the hub keeps.{' '}
+        <a href="#/history?by=sessionId">All sessions</a>
+      </Empty>
     )
-  }, [id])
-  return loaded
-}
-
-async function readWhole(id: string): Promise<Whole> {
-  const path = `/api/sessions/${encodeURIComponent(id)}`
-  for (let tries = 0; ; tries += 1) {
-    const view = await readJson<SessionView>(path)
-    const rows: WaterfallRow[] = []
-    let { revision } = view
-    while (rows.length < view.rowCount && revision === view.revision) {
-      const part = await readJson<{ revision: string; rows: readonly WaterfallRow[] }>(
-        `${path}/rows?offset=${rows.length}`,
-      )
-      revision = part.revision
-      rows.push(...part.rows)
-    }
-    // A session in full flow is another each time: then parts of two moments are better than none.
-    if (revision === view.revision || tries === 2) return { view, rows }
   }
+  return <Awaited loaded={loaded}>{(whole) => <Session whole={whole} params={props.params} />}</Awaited>
 }
 
-function Session({ view, rows }: Whole) {
-  const { session, tokens } = view
-  const [chosen, setChosen] = useState<string | undefined>(undefined)
-  const choose = useCallback((spanId: string | undefined) => setChosen(spanId), [])
-  const row = rows.find(({ spanId }) => spanId === chosen)
-  const about = [session.project, session.branch, session.model && renderModel(session.model), session.user].filter(
-    Boolean,
-  )
-  const total = tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation
+function titleOf({ session }: SessionView): string {
+  return session.title ?? `Session ${session.id.slice(0, 8)}`
+}
+
+function Session(props: { readonly whole: Whole; readonly params: URLSearchParams }) {
+  const { whole, params } = props
+  const { view, rows } = whole
+  const { session } = view
+  const choose = useCallback((span: string | undefined) => setParams({ span }), [])
+  const row = whole.rowBy.get(params.get('span') ?? '')
+  const isActive = session.state === 'active'
   return (
     <>
-      <div class="heading">
-        <h1>{session.title ?? `Session ${session.id.slice(0, 8)}`}</h1>
-        <State state={session.state} />
-        <p>
-          {about.join(' · ')} · {renderMoment(session.startUnixMicro)}
-          {session.endReason !== undefined && ` · ended: ${session.endReason}`} · <code>{session.id}</code>
-        </p>
-        {view.usage !== undefined && <Sources usage={view.usage} />}
-      </div>
-      <div class="figures">
-        <Figure value={renderDuration(view.time.wallMicro)} label="wall time" />
-        <Figure value={String(view.turns.length)} label={view.turns.length === 1 ? 'turn' : 'turns'} />
-        <Figure
-          value={renderCount(rows.filter(({ kind, name }) => kind === 'tool' && name !== 'execution').length)}
-          label="tool calls"
-        />
-        <Figure value={String(view.lanes.length - 1)} label={view.lanes.length === 2 ? 'subagent' : 'subagents'} />
-        <Figure
-          value={renderCount(total)}
-          label="tokens"
-          title={`input, not cached: ${renderExact(tokens.input)}\nwritten to the cache: ${renderExact(tokens.cacheCreation)}\nread from the cache: ${renderExact(tokens.cacheRead)}\noutput: ${renderExact(tokens.output)}`}
-        />
-      </div>
+      <Heading view={view} />
+      <Figures whole={whole} />
       <Card title="Where the time went">
         <TimeSpent view={view} />
       </Card>
       {rows.length === 0 ? (
-        <Empty title="No spans have come of this session.">
-          Claude Code sends metrics and events alone unless it is started by <code>claude-otel</code>, which adds the
-          trace.
+        <Empty title="No spans and no events have come of this session.">
+          Claude Code sends metrics alone unless it is started by <code>claude-otel</code>, which adds the trace.
         </Empty>
       ) : (
         <div class={`trace ${row === undefined ? '' : 'with-details'}`}>
           <Waterfall
-            isActive={session.state === 'active'}
+            isActive={isActive}
             rows={rows}
             lanes={view.lanes}
-            chosen={chosen}
+            chosen={row?.spanId}
             choose={choose}
+            params={params}
           />
-          {row !== undefined && <Details key={row.spanId} row={row} close={() => setChosen(undefined)} />}
+          {row !== undefined && <Details key={row.spanId} id={session.id} row={row} close={() => choose(undefined)} />}
         </div>
       )}
       <div class="columns">
-        <Turns turns={view.turns} isActive={session.state === 'active'} choose={choose} />
-        <Logs id={session.id} spanId={chosen} choose={choose} />
+        <Turns turns={view.turns} isActive={isActive} choose={choose} />
+        <Logs id={session.id} whole={whole} chosen={row} choose={choose} />
       </div>
     </>
+  )
+}
+
+function Heading(props: { readonly view: SessionView }) {
+  const { session } = props.view
+  const about = [session.project, session.branch, session.model && renderModel(session.model), session.user]
+  const told = [...about, renderMoment(session.startUnixMicro), session.endReason && `ended: ${session.endReason}`]
+  return (
+    <div class="heading">
+      <h1 dir="auto" title={titleOf(props.view)}>
+        {titleOf(props.view)}
+      </h1>
+      <State state={session.state} />
+      <p>
+        {told.filter(Boolean).map((words) => (
+          <span key={words}>
+            <bdi>{words}</bdi> ·{' '}
+          </span>
+        ))}
+        <code>{session.id}</code>
+      </p>
+      {props.view.usage !== undefined && <Sources usage={props.view.usage} />}
+    </div>
   )
 }
 
@@ -137,18 +114,45 @@ function Sources(props: { readonly usage: SessionSources }) {
   )
 }
 
-const activityNames = {
-  model: 'model',
-  tool: 'tools',
-  permission: 'waiting for permission',
-  hooks: 'hooks and Claude Code',
-  idle: 'idle',
+function Figures({ whole }: { readonly whole: Whole }) {
+  const { view, rows } = whole
+  const { tokens } = view
+  const calls = rows.filter(({ kind }) => kind === 'tool')
+  const failed = calls.filter(({ hasFailed }) => hasFailed).length
+  const total = tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation
+  const agents = view.lanes.length - 1
+  return (
+    <div class="figures">
+      <Figure value={renderDuration(view.time.wallMicro)} label="wall time" />
+      <Figure value={String(view.turns.length)} label={view.turns.length === 1 ? 'turn' : 'turns'} />
+      <Figure value={renderCount(calls.length)} label={calls.length === 1 ? 'tool call' : 'tool calls'} />
+      {failed > 0 && <Figure value={renderCount(failed)} label="of them failed" tone="bad" />}
+      <Figure value={String(agents)} label={agents === 1 ? 'subagent' : 'subagents'} />
+      <Figure
+        value={renderCount(total)}
+        label="tokens"
+        title={`input, not cached: ${renderExact(tokens.input)}\nwritten to the cache: ${renderExact(tokens.cacheCreation)}\nread from the cache: ${renderExact(tokens.cacheRead)}\noutput: ${renderExact(tokens.output)}`}
+      />
+    </div>
+  )
 }
+
+const activityNames = {
+  model: ['model', 'The model was answering, whatever else went on.'],
+  tool: ['tools', 'A tool ran, and no model answered.'],
+  permission: ['waiting for permission', 'A person was asked, and nothing else went on.'],
+  hooks: [
+    'hooks and Claude Code',
+    'Of turns, whatever is neither model nor tool nor a person: hooks, and Claude Code itself.',
+  ],
+  idle: ['idle', 'Between turns: nobody had asked for anything.'],
+} as const
 
 function TimeSpent(props: { readonly view: SessionView }) {
   const { wallMicro, byActivity } = props.view.time
   const parts = activities.map((activity) => ({
-    name: activityNames[activity],
+    name: activityNames[activity][0],
+    title: activityNames[activity][1],
     class: activity,
     value: byActivity[activity],
     shown: renderDuration(byActivity[activity]),
@@ -157,202 +161,13 @@ function TimeSpent(props: { readonly view: SessionView }) {
     <>
       <StackedBar parts={parts} />
       <ul class="legend spent">
-        {parts.map(({ name, class: tone, value, shown }) => (
-          <li key={name}>
+        {parts.map(({ name, title, class: tone, value, shown }) => (
+          <li key={name} title={title} class={value === 0 ? 'none' : ''}>
             <i class={tone} />
             {name} <b>{shown}</b> <span class="quiet">{wallMicro > 0 && renderPercent(value / wallMicro)}</span>
           </li>
         ))}
       </ul>
-    </>
-  )
-}
-
-const turnParts = [
-  ['input', 'input', 'input, not cached'],
-  ['cacheCreation', 'cache-creation', 'written to the cache'],
-  ['cacheRead', 'cache-read', 'read from the cache'],
-  ['output', 'output', 'output'],
-] as const
-
-function Turns(props: {
-  readonly turns: readonly TurnRow[]
-  readonly isActive: boolean
-  readonly choose: (spanId: string) => void
-}) {
-  const { turns } = props
-  const totals = turns.map(({ tokens }) => tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation)
-  const most = Math.max(1, ...totals)
-  return (
-    <Card title="Tokens per turn">
-      {turns.length === 0 && <p class="quiet">No turn has begun.</p>}
-      <VirtualList
-        class="turns"
-        label="Turns"
-        count={turns.length}
-        rowHeight={44}
-        row={(index) => {
-          const turn = turns[index]
-          if (turn === undefined) return null
-          const parts = turnParts.map(([key, tone, name]) => ({ name, class: tone, value: turn.tokens[key] }))
-          return (
-            <button type="button" class="turn-line" key={turn.spanId} onClick={() => props.choose(turn.spanId)}>
-              <span class="name">
-                <b>{index + 1}</b> {turn.prompt ?? turn.name}
-              </span>
-              <span class="quiet">
-                {turn.isOpen && props.isActive ? 'running' : renderDuration(turn.endUnixMicro - turn.startUnixMicro)} ·{' '}
-                {turn.tools} tools
-              </span>
-              <StackedBar parts={parts} of={most} />
-              <span class="number">{renderCount(totals[index] ?? 0)}</span>
-            </button>
-          )
-        }}
-      />
-      <Legend parts={turnParts.map(([, tone, name]) => ({ name, class: tone }))} />
-    </Card>
-  )
-}
-
-const logPart = 500
-
-function Logs(props: {
-  readonly id: string
-  readonly spanId: string | undefined
-  readonly choose: (spanId: string | undefined) => void
-}) {
-  const { id, spanId } = props
-  const [loaded, setLoaded] = useState<Loaded<readonly LogView[]>>({ state: 'loading' })
-  useEffect(
-    () =>
-      keepReading(
-        id,
-        () => readLogs(id),
-        (answer) => setLoaded({ state: 'loaded', answer }),
-        (words) => setLoaded({ state: 'failed', words }),
-      ),
-    [id],
-  )
-  return (
-    <Card
-      title="Log records"
-      note={
-        spanId !== undefined && (
-          <button type="button" onClick={() => props.choose(undefined)}>
-            of the chosen span: show all
-          </button>
-        )
-      }
-    >
-      <Awaited loaded={loaded}>
-        {(all) => {
-          const logs = spanId === undefined ? all : all.filter((log) => log.spanId === spanId)
-          if (logs.length === 0)
-            return <p class="quiet">{all.length === 0 ? 'None have come.' : 'None of this span.'}</p>
-          return (
-            <VirtualList
-              class="logs"
-              label="Log records"
-              count={logs.length}
-              rowHeight={26}
-              row={(index) => {
-                const log = logs[index]
-                return log === undefined ? null : <Log key={index} log={log} choose={props.choose} />
-              }}
-            />
-          )
-        }}
-      </Awaited>
-    </Card>
-  )
-}
-
-function Log(props: { readonly log: LogView; readonly choose: (spanId: string | undefined) => void }) {
-  const { log } = props
-  return (
-    <button type="button" class={`log ${log.severity}`} title={log.text} onClick={() => props.choose(log.spanId)}>
-      <time>{renderTime(log.unixMicro)}</time>
-      <b>{log.event.replace(/^claude\./, '')}</b>
-      <span>{log.text}</span>
-    </button>
-  )
-}
-
-async function readLogs(id: string): Promise<readonly LogView[]> {
-  const logs: LogView[] = []
-  for (;;) {
-    const path = `/api/sessions/${encodeURIComponent(id)}/logs?limit=${logPart}&offset=${logs.length}`
-    const part = await readJson<readonly LogView[]>(path)
-    logs.push(...part)
-    if (part.length < logPart) return logs
-  }
-}
-
-function Details(props: { readonly row: WaterfallRow; readonly close: () => void }) {
-  const { row } = props
-  const loaded = useAnswer<SpanView>(`/api/spans/${row.traceId}/${row.spanId}`)
-  return (
-    <aside class="card details" aria-label="The chosen span">
-      <header>
-        <h2>{row.name}</h2>
-        <button type="button" onClick={props.close} aria-label="Close (Escape)">
-          ✕
-        </button>
-      </header>
-      <Times row={row} />
-      {row.isOpen ? (
-        <p class="quiet">Its end has not been told. What is known of it comes with it.</p>
-      ) : (
-        <Awaited loaded={loaded}>{(span) => <Attributes span={span} />}</Awaited>
-      )}
-    </aside>
-  )
-}
-
-function Times(props: { readonly row: WaterfallRow }) {
-  const { row } = props
-  const whole = row.endUnixMicro - row.startUnixMicro
-  const lines: readonly (readonly [string, string])[] = [
-    ['began', renderTime(row.startUnixMicro)],
-    [row.isOpen ? 'at least' : 'took', renderDuration(whole)],
-    ...(row.waitMicro ? [['waited for permission', renderDuration(row.waitMicro)] as const] : []),
-    ...(row.runMicro !== undefined ? [['ran', renderDuration(row.runMicro)] as const] : []),
-    ...(row.status !== undefined ? [['status', row.status] as const] : []),
-  ]
-  return (
-    <dl class="lines">
-      {lines.map(([label, value]) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
-}
-
-function Attributes(props: { readonly span: SpanView }) {
-  const { span } = props
-  return (
-    <>
-      {span.statusMessage !== undefined && <p class="bad">{span.statusMessage}</p>}
-      <dl class="attributes">
-        {span.attributes.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-        <div>
-          <dt>trace</dt>
-          <dd>{span.traceId}</dd>
-        </div>
-        <div>
-          <dt>span</dt>
-          <dd>{span.spanId}</dd>
-        </div>
-      </dl>
     </>
   )
 }

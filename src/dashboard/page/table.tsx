@@ -1,16 +1,20 @@
-/** A table that sorts by its heads, filters by words, and leaves as CSV or JSON. */
+/** A table that sorts by its heads, filters by words, and leaves as CSV or JSON. What is chosen stands in the address. */
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
+import { setParams } from './route.ts'
+import { type Field, filterRows, Tools } from './tools.tsx'
 
-export interface Column<Row> {
-  readonly head: string
-  /** What it sorts by, and what is exported. */
-  readonly value: (row: Row) => string | number | null
+export interface Column<Row> extends Field<Row> {
   /** What is shown, where that is another. */
   readonly show?: (row: Row) => ComponentChildren
   readonly isNumber?: boolean
   /** Left out where there is little room. */
   readonly isMinor?: boolean
+}
+
+interface Order {
+  readonly head: string
+  readonly falls: boolean
 }
 
 export function Table<Row>(props: {
@@ -20,56 +24,29 @@ export function Table<Row>(props: {
   readonly keyOf: (row: Row) => string
   /** The column that it is sorted by at first, falling. */
   readonly sortedBy: string
+  readonly params: URLSearchParams
   readonly empty: ComponentChildren
 }) {
-  const { columns, rows, name } = props
-  const [order, setOrder] = useState({ head: props.sortedBy, falls: true })
-  const [words, setWords] = useState('')
+  const { columns, rows, name, params } = props
   const [limit, setLimit] = useState(100)
+  const order = readOrder(params.get('sort'), columns) ?? { head: props.sortedBy, falls: true }
+  const words = params.get('q') ?? ''
+  const steady = useSteadyOrder(props.keyOf, `${order.head} ${order.falls} ${words}`)
   if (rows.length === 0) return <>{props.empty}</>
-  const found = sort(filter(rows, columns, words), columns, order)
+  const found = steady.of(sort(filterRows(rows, columns, words), columns, order))
   return (
     <div class="table">
-      <div class="tools">
-        <input
-          type="search"
-          placeholder="Filter ( / )"
-          aria-label={`Filter ${name}`}
-          value={words}
-          onInput={(event) => setWords(event.currentTarget.value)}
-        />
-        <span class="quiet">
-          {found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows`}
-        </span>
-        <span class="fill" />
-        <button type="button" onClick={() => download(`${name}.csv`, 'text/csv', renderCsv(found, columns))}>
-          CSV
-        </button>
-        <button type="button" onClick={() => download(`${name}.json`, 'application/json', renderJson(found, columns))}>
-          JSON
-        </button>
-      </div>
-      <div class="scroll">
+      <Tools
+        name={name}
+        words={words}
+        setWords={(q) => setParams({ q })}
+        found={found}
+        count={rows.length}
+        fields={columns}
+      />
+      <div class="scroll" onPointerEnter={steady.hold} onPointerLeave={steady.release}>
         <table>
-          <thead>
-            <tr>
-              {columns.map(({ head, isNumber, isMinor }) => (
-                <th
-                  key={head}
-                  class={classOf(isNumber, isMinor)}
-                  aria-sort={order.head !== head ? 'none' : order.falls ? 'descending' : 'ascending'}
-                >
-                  <button
-                    type="button"
-                    onClick={() => setOrder({ head, falls: order.head === head ? !order.falls : isNumber === true })}
-                  >
-                    {head}
-                    <i>{order.head !== head ? '' : order.falls ? '▾' : '▴'}</i>
-                  </button>
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Heads columns={columns} order={order} />
           <tbody>
             {found.slice(0, limit).map((row) => (
               <tr key={props.keyOf(row)}>
@@ -86,10 +63,36 @@ export function Table<Row>(props: {
       {found.length === 0 && <p class="quiet">No row has these words.</p>}
       {found.length > limit && (
         <button type="button" class="more" onClick={() => setLimit(limit + 500)}>
-          Show more
+          Show more: {limit} of {found.length} are shown
         </button>
       )}
     </div>
+  )
+}
+
+function Heads<Row>(props: { readonly columns: readonly Column<Row>[]; readonly order: Order }) {
+  const { order } = props
+  const choose = (head: string, isNumber: boolean) => {
+    const falls = order.head === head ? !order.falls : isNumber
+    setParams({ sort: `${falls ? '-' : ''}${head}` })
+  }
+  return (
+    <thead>
+      <tr>
+        {props.columns.map(({ head, isNumber = false, isMinor }) => (
+          <th
+            key={head}
+            class={classOf(isNumber, isMinor)}
+            aria-sort={order.head !== head ? 'none' : order.falls ? 'descending' : 'ascending'}
+          >
+            <button type="button" onClick={() => choose(head, isNumber)}>
+              {head}
+              <i>{order.head !== head ? '' : order.falls ? '▾' : '▴'}</i>
+            </button>
+          </th>
+        ))}
+      </tr>
+    </thead>
   )
 }
 
@@ -97,23 +100,36 @@ function classOf(isNumber = false, isMinor = false): string {
   return `${isNumber ? 'number' : ''} ${isMinor ? 'minor' : ''}`
 }
 
-function filter<Row>(rows: readonly Row[], columns: readonly Column<Row>[], words: string): readonly Row[] {
-  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean)
-  if (wanted.length === 0) return rows
-  return rows.filter((row) => {
-    const all = columns
-      .map(({ value }) => String(value(row) ?? ''))
-      .join(' ')
-      .toLowerCase()
-    return wanted.every((word) => all.includes(word))
-  })
+function readOrder<Row>(words: string | null, columns: readonly Column<Row>[]): Order | undefined {
+  const falls = words?.startsWith('-') ?? false
+  const head = words?.slice(falls ? 1 : 0)
+  return columns.some((column) => column.head === head) && head !== undefined ? { head, falls } : undefined
 }
 
-function sort<Row>(
-  rows: readonly Row[],
-  columns: readonly Column<Row>[],
-  { head, falls }: { readonly head: string; readonly falls: boolean },
-): readonly Row[] {
+/** While the pointer is over them, rows stay where they are, whatever comes; new ones come last. */
+function useSteadyOrder<Row>(keyOf: (row: Row) => string, choice: string) {
+  const held = useRef({ isHeld: false, choice, keys: [] as readonly string[] })
+  const [, setTurn] = useState(0)
+  return {
+    hold: () => {
+      held.current.isHeld = true
+    },
+    release: () => {
+      held.current.isHeld = false
+      setTurn((turn) => turn + 1)
+    },
+    of: (rows: readonly Row[]): readonly Row[] => {
+      const { isHeld, keys } = held.current
+      const ranks = new Map(isHeld && held.current.choice === choice ? keys.map((key, index) => [key, index]) : [])
+      const rankOf = (row: Row) => ranks.get(keyOf(row)) ?? Number.MAX_SAFE_INTEGER
+      const ordered = ranks.size === 0 ? rows : rows.toSorted((a, b) => rankOf(a) - rankOf(b))
+      held.current = { isHeld, choice, keys: ordered.map(keyOf) }
+      return ordered
+    },
+  }
+}
+
+function sort<Row>(rows: readonly Row[], columns: readonly Column<Row>[], { head, falls }: Order): readonly Row[] {
   const value = columns.find((column) => column.head === head)?.value
   if (value === undefined) return rows
   const direction = falls ? -1 : 1
@@ -124,28 +140,4 @@ function sort<Row>(
 function compare(a: string | number | null, b: string | number | null): number {
   if (a === null || b === null) return Number(a !== null) - Number(b !== null)
   return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b))
-}
-
-/** A text that a spreadsheet would take for a formula is made one by nothing but its first character. */
-export function renderCsv<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const field = (value: string | number | null) => {
-    if (typeof value === 'number') return String(value)
-    const safe = /^[=+\-@\t\r]/.test(value ?? '') ? `'${value}` : (value ?? '')
-    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  const lines = rows.map((row) => columns.map(({ value }) => field(value(row))).join(','))
-  return `${[columns.map(({ head }) => field(head)).join(','), ...lines].join('\r\n')}\r\n`
-}
-
-export function renderJson<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const objects = rows.map((row) => Object.fromEntries(columns.map(({ head, value }) => [head, value(row)])))
-  return `${JSON.stringify(objects, null, 2)}\n`
-}
-
-function download(name: string, type: string, words: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([words], { type }))
-  link.download = `claude-otel-${name}`
-  link.click()
-  URL.revokeObjectURL(link.href)
 }

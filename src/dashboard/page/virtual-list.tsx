@@ -44,19 +44,42 @@ export function VirtualList(props: {
   const first = Math.max(0, Math.floor(view.top / rowHeight) - spare)
   const end = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + spare)
   const indices = Array.from({ length: Math.max(0, end - first) }, (_, index) => first + index)
+  const drawn = useDrawn(props.row)
   return (
     <div
       class={`virtual ${props.class}`}
       ref={place}
       {...(props.role === undefined
         ? { role: 'group', 'aria-label': props.label }
-        : { role: props.role, 'aria-label': props.label, tabIndex: 0, onKeyDown: props.onKeyDown })}
+        : {
+            role: props.role,
+            'aria-label': props.label,
+            'aria-activedescendant': 'chosen',
+            tabIndex: 0,
+            onKeyDown: props.onKeyDown,
+          })}
     >
       <div class="extent" style={{ height: `${count * rowHeight}px` }}>
         <div class="window" style={{ transform: `translateY(${first * rowHeight}px)` }}>
-          {indices.map((index) => props.row(index))}
+          {indices.map(drawn)}
         </div>
       </div>
     </div>
   )
+}
+
+/** Of what is kept for rows that may come into sight again. */
+const mostDrawn = 1000
+
+/** While nothing but the place changes, a row that was drawn is not drawn again. */
+function useDrawn(row: (index: number) => ComponentChildren): (index: number) => ComponentChildren {
+  const last = useRef({ row, rows: new Map<number, ComponentChildren>() })
+  if (last.current.row !== row) last.current = { row, rows: new Map() }
+  const { rows } = last.current
+  if (rows.size > mostDrawn) rows.clear()
+  return (index) => {
+    const drawn = rows.get(index) ?? row(index)
+    rows.set(index, drawn)
+    return drawn
+  }
 }

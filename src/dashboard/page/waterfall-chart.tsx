@@ -2,18 +2,17 @@
  * The waterfall: a row for each span, its bar where it was in time, and above them all of it at a glance, by who worked. Dragging
  * there, or + and −, shows a part of the time; 0 shows all of it.
  */
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useMemo, useState } from 'preact/hooks'
 import type { WaterfallRow } from '../waterfall.ts'
-import { renderCount, renderDuration, renderModel, renderTime } from './format.ts'
+import { renderDuration, renderExact } from './format.ts'
 import { Legend } from './parts.tsx'
+import { type Range, rangeAround, rangeOf, readRange, renderRange, scaled } from './range.ts'
+import { setParams } from './route.ts'
 import { VirtualList } from './virtual-list.tsx'
+import { Overview } from './waterfall-overview.tsx'
+import { Row } from './waterfall-row.tsx'
 
 const rowHeight = 26
-
-interface Range {
-  readonly from: number
-  readonly to: number
-}
 
 interface Props {
   /** In one that is not, nothing goes on, though the end of some spans was never told. */
@@ -22,12 +21,15 @@ interface Props {
   readonly lanes: readonly string[]
   readonly chosen: string | undefined
   readonly choose: (spanId: string | undefined) => void
+  readonly params: URLSearchParams
 }
 
-export function Waterfall({ isActive, rows, lanes, chosen, choose }: Props) {
+export function Waterfall({ isActive, rows, lanes, chosen, choose, params }: Props) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set())
-  const [zoom, setZoom] = useState<Range | undefined>(undefined)
   const whole = useMemo(() => rangeOf(rows), [rows])
+  const shownTime = params.get('time')
+  const zoom = useMemo(() => within(readRange(shownTime), whole), [shownTime, whole])
+  const hasOurs = useMemo(() => rows.some(({ teller }) => teller === 'claude-otel'), [rows])
   const range = zoom ?? whole
   const shown = useMemo(() => visibleRows(rows, closed), [rows, closed])
   const index = shown.findIndex(({ row }) => row.spanId === chosen)
@@ -60,7 +62,10 @@ export function Waterfall({ isActive, rows, lanes, chosen, choose }: Props) {
     <section class="card waterfall">
       <header>
         <h2>Trace</h2>
-        <span class="note">{rows.length} spans</span>
+        <span class="note">
+          {renderExact(rows.length)} {rows.length === 1 ? 'span' : 'spans'}
+          {!hasOurs && ', told by Claude Code alone'}
+        </span>
         {zoom !== undefined && (
           <button type="button" onClick={() => setZoom(undefined)}>
             {renderDuration(range.to - range.from)} shown: show all
@@ -83,12 +88,13 @@ export function Waterfall({ isActive, rows, lanes, chosen, choose }: Props) {
           const { row, isParent } = found
           return (
             <Row
-              key={`${row.traceId}${row.spanId}`}
+              key={row.spanId}
               row={row}
-              goesOn={isActive && row.isOpen}
+              goesOn={isActive && row.isOpen === true}
               isParent={isParent}
               isClosed={closed.has(row.spanId)}
               isChosen={row.spanId === chosen}
+              isMarked={hasOurs}
               from={range.from}
               to={range.to}
               toggle={toggle}
@@ -102,6 +108,15 @@ export function Waterfall({ isActive, rows, lanes, chosen, choose }: Props) {
   )
 }
 
+function setZoom(range: Range | undefined): void {
+  setParams({ time: renderRange(range) })
+}
+
+/** Undefined where nothing of it is in the whole. */
+function within(range: Range | undefined, whole: Range): Range | undefined {
+  return range !== undefined && range.from < whole.to && range.to > whole.from ? range : undefined
+}
+
 const legend = [
   { name: 'model', class: 'model' },
   { name: 'tool', class: 'tool' },
@@ -110,103 +125,6 @@ const legend = [
   { name: 'turn, subagent', class: 'turn' },
   { name: 'failed', class: 'failed' },
 ]
-
-interface RowProps {
-  readonly row: WaterfallRow
-  readonly goesOn: boolean
-  readonly isParent: boolean
-  readonly isClosed: boolean
-  readonly isChosen: boolean
-  readonly from: number
-  readonly to: number
-  readonly toggle: (spanId: string) => void
-  readonly choose: (spanId: string) => void
-}
-
-function Row(props: RowProps) {
-  const { row, goesOn, isParent, isClosed, isChosen, from, to } = props
-  const { kind, name, detail, depth, spanId, lane, hasFailed } = row
-  const classes = ['row', isChosen ? 'chosen' : '', hasFailed ? 'failed' : '', goesOn ? 'open' : ''].join(' ')
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the tree hears the keys
-    // biome-ignore lint/a11y/useFocusableInteractive: the tree has the focus
-    <div
-      class={classes}
-      role="treeitem"
-      aria-level={depth + 1}
-      aria-selected={isChosen}
-      onClick={() => props.choose(spanId)}
-    >
-      <div class="what" style={{ paddingLeft: `${6 + Math.min(depth, 12) * 14}px` }}>
-        {isParent ? (
-          <button
-            type="button"
-            tabIndex={-1}
-            class="fold"
-            aria-label={isClosed ? 'Open' : 'Close'}
-            onClick={(event) => {
-              event.stopPropagation()
-              props.toggle(spanId)
-            }}
-          >
-            {isClosed ? '▸' : '▾'}
-          </button>
-        ) : (
-          <i class="fold" />
-        )}
-        <i class={`dot ${kind}`} style={lane > 0 ? { outlineColor: laneColour(lane) } : undefined} />
-        <span class="name">{kind === 'model' ? renderModel(name) : name}</span>
-        <span class="detail" title={detail}>
-          {detail ?? tokensShown(row)}
-        </span>
-      </div>
-      <div class="when">
-        <Bar row={row} from={from} to={to} />
-      </div>
-    </div>
-  )
-}
-
-function tokensShown({ tokens, kind }: WaterfallRow): string {
-  if (tokens === undefined || kind !== 'model') return ''
-  return `${renderCount(tokens.input + tokens.cacheRead + tokens.cacheCreation)} in, ${renderCount(tokens.output)} out`
-}
-
-/** Permission first, then hooks, then the tool, as they count in where the time went. */
-function Bar(props: { readonly row: WaterfallRow; readonly from: number; readonly to: number }) {
-  const { row, from, to } = props
-  const { startUnixMicro: start, endUnixMicro: end, waitMicro = 0, runMicro, kind, status, isOpen } = row
-  const percent = (at: number) => (100 * (at - from)) / Math.max(1, to - from)
-  const [left, right] = [Math.max(-1, percent(start)), Math.min(101, percent(end))]
-  if (right < 0 || left > 100)
-    return <span class={`offside ${right < 0 ? 'left' : 'right'}`}>{right < 0 ? '◂' : '▸'}</span>
-  const permitted = Math.min(end, start + waitMicro)
-  const began = runMicro === undefined ? permitted : Math.max(permitted, end - runMicro)
-  const isSplit = kind === 'tool' && (permitted > start || began > permitted)
-  const share = (a: number, b: number) => `${(100 * (b - a)) / Math.max(1, end - start)}%`
-  const words = `${isOpen ? '… ' : ''}${renderDuration(end - start)}`
-  const title = `${row.name}, ${renderTime(start)}, ${words}${status === undefined ? '' : `, ${status}`}`
-  return (
-    <>
-      <span
-        class={`bar ${isSplit ? 'split' : kind}`}
-        title={title}
-        style={{ left: `${left}%`, width: `max(2px, ${right - left}%)` }}
-      >
-        {isSplit && (
-          <>
-            <i class="permission" style={{ width: share(start, permitted) }} />
-            <i class="hooks" style={{ width: share(permitted, began) }} />
-            <i class={status === 'denied' ? 'hooks' : 'tool'} style={{ width: share(began, end) }} />
-          </>
-        )}
-      </span>
-      <span class="took" style={right > 70 ? { right: `${100 - Math.max(left, 0)}%` } : { left: `${right}%` }}>
-        {left < 18 && right > 70 ? '' : words}
-      </span>
-    </>
-  )
-}
 
 function Scale(props: { readonly range: Range }) {
   const { from, to } = props.range
@@ -222,109 +140,6 @@ function Scale(props: { readonly range: Range }) {
       </div>
     </div>
   )
-}
-
-/** All of the time, one line for each who worked; what is dragged over is what the rows show. */
-function Overview(props: {
-  readonly rows: readonly WaterfallRow[]
-  readonly lanes: readonly string[]
-  readonly whole: Range
-  readonly zoom: Range | undefined
-  readonly setZoom: (range: Range | undefined) => void
-}) {
-  const { rows, lanes, whole, zoom } = props
-  const canvas = useRef<HTMLCanvasElement>(null)
-  const [drag, setDrag] = useState<Range | undefined>(undefined)
-  const shownLanes = Math.min(lanes.length, maxLanes)
-  useEffect(() => {
-    const element = canvas.current
-    if (element === null) return
-    const draw = () => drawOverview(element, rows, whole, shownLanes)
-    const observer = new ResizeObserver(draw)
-    observer.observe(element)
-    return () => observer.disconnect()
-  }, [rows, whole, shownLanes])
-  const timeAt = (event: PointerEvent) => {
-    const box = (event.currentTarget as HTMLElement).getBoundingClientRect()
-    const share = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width))
-    return whole.from + share * (whole.to - whole.from)
-  }
-  const marked = drag === undefined ? zoom : { from: Math.min(drag.from, drag.to), to: Math.max(drag.from, drag.to) }
-  const share = (at: number) => (100 * (at - whole.from)) / Math.max(1, whole.to - whole.from)
-  const finish = () => {
-    if (drag === undefined || marked === undefined) return
-    setDrag(undefined)
-    const isDragged = marked.to - marked.from > (whole.to - whole.from) / 500
-    props.setZoom(isDragged ? marked : undefined)
-  }
-  return (
-    <div
-      class="overview"
-      style={{ height: `${shownLanes * laneHeight + 6}px` }}
-      title={lanes.slice(0, shownLanes).join(' · ')}
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId)
-        const at = timeAt(event)
-        setDrag({ from: at, to: at })
-      }}
-      onPointerMove={(event) => drag !== undefined && setDrag({ from: drag.from, to: timeAt(event) })}
-      onPointerUp={finish}
-      onPointerCancel={() => setDrag(undefined)}
-    >
-      <canvas
-        ref={canvas}
-        role="img"
-        aria-label="All spans over time, a line for the main conversation and each subagent"
-      />
-      {marked !== undefined && (
-        <i
-          class="marked"
-          style={{ left: `${share(marked.from)}%`, width: `${share(marked.to) - share(marked.from)}%` }}
-        />
-      )}
-    </div>
-  )
-}
-
-const maxLanes = 8
-const laneHeight = 14
-
-function drawOverview(canvas: HTMLCanvasElement, rows: readonly WaterfallRow[], whole: Range, lanes: number): void {
-  const context = canvas.getContext('2d')
-  if (context === null) return
-  const { clientWidth: width, clientHeight: height } = canvas
-  const ratio = devicePixelRatio
-  canvas.width = width * ratio
-  canvas.height = height * ratio
-  context.scale(ratio, ratio)
-  const colours = getComputedStyle(document.documentElement)
-  // One that is alone is seen however short it is; many together show by their colour how much they are.
-  const leastWidth = Math.min(1, 500 / rows.length)
-  const paint = (row: WaterfallRow, colour: string, from: number, to: number) => {
-    const scale = width / Math.max(1, whole.to - whole.from)
-    context.fillStyle = colours.getPropertyValue(`--${colour}`)
-    const y = 3 + Math.min(row.lane, lanes - 1) * laneHeight
-    context.fillRect((from - whole.from) * scale, y, Math.max(leastWidth, (to - from) * scale), laneHeight - 3)
-  }
-  // What matters most comes last and stays on top.
-  for (const kind of ['turn', 'agent', 'tool', 'model'] as const) {
-    for (const row of rows) {
-      if (row.kind !== kind) continue
-      const { startUnixMicro: start, endUnixMicro: end, waitMicro = 0 } = row
-      paint(row, row.hasFailed ? 'failed' : kind === 'agent' ? 'turn' : kind, start, end)
-      if (waitMicro > 0) paint(row, 'permission', start, Math.min(end, start + waitMicro))
-    }
-  }
-}
-
-function rangeOf(rows: readonly WaterfallRow[]): Range {
-  let from = Number.POSITIVE_INFINITY
-  let to = 0
-  for (const row of rows) {
-    from = Math.min(from, row.startUnixMicro)
-    to = Math.max(to, row.endUnixMicro)
-  }
-  return { from, to: Math.max(to, from + 1) }
 }
 
 function visibleRows(rows: readonly WaterfallRow[], closed: ReadonlySet<string>) {
@@ -344,25 +159,4 @@ function toggled(known: ReadonlySet<string>, spanId: string): ReadonlySet<string
 
 function without(known: ReadonlySet<string>, spanId: string): ReadonlySet<string> {
   return new Set([...known].filter((each) => each !== spanId))
-}
-
-function rangeAround({ startUnixMicro, endUnixMicro }: WaterfallRow, whole: Range): Range {
-  const spare = Math.max(1000, (endUnixMicro - startUnixMicro) * 0.05)
-  return { from: Math.max(whole.from, startUnixMicro - spare), to: Math.min(whole.to, endUnixMicro + spare) }
-}
-
-function scaled(
-  { from, to }: Range,
-  whole: Range,
-  factor: number,
-  around: WaterfallRow | undefined,
-): Range | undefined {
-  const middle = around === undefined ? (from + to) / 2 : Math.max(from, Math.min(to, around.startUnixMicro))
-  const half = Math.max(500, ((to - from) * factor) / 2)
-  const range = { from: Math.max(whole.from, middle - half), to: Math.min(whole.to, middle + half) }
-  return range.from === whole.from && range.to === whole.to ? undefined : range
-}
-
-function laneColour(lane: number): string {
-  return `hsl(${(lane * 67 + 150) % 360} 60% 50%)`
 }
