@@ -28,6 +28,8 @@ const TASKS = {
   'test:health': [['scripts/test.ts', 'health']],
   'test:hub': [['scripts/test.ts', 'hub']],
   'test:collector': [['scripts/test.ts', 'collector']],
+  'test:ship': [['scripts/test.ts', 'ship']],
+  release: [['scripts/release.ts']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }
 

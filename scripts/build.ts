@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
+import { readRevision } from './revision.ts'
 
 const ROOT = join(import.meta.dir, '..')
 
@@ -30,8 +31,11 @@ const FLAGS = [
   '--no-compile-autoload-bunfig',
 ]
 
+/** Else packages of CommonJS that ask where they lie (grpc-js) would be told the builder's folder, in the bytes. */
+const PLACELESS = { __dirname: '/', __filename: '/index.js' }
+
 /** The suite that kills processes puts something behind these calls; the product does without them. */
-const DROP_FAULTS = '--drop=globalThis.faultPoint'
+export const DROP_FAULTS = '--drop=globalThis.faultPoint'
 
 /** A folder's own time counts too: it changes when a file is taken out. */
 const SOURCES = [
@@ -41,6 +45,7 @@ const SOURCES = [
   'package-lock.json',
   'tsconfig.json',
   'scripts/build.ts',
+  'scripts/revision.ts',
   'test/faults/main.ts',
 ]
 
@@ -49,11 +54,17 @@ if (import.meta.main) {
   else await build()
 }
 
-/** Compiles `entry` to `outfile` with the flags of the product; throws with the compiler's words if that fails. */
+/**
+ * Compiles `entry` to `outfile` with the flags of the product, stamped with version and commit; throws with the
+ * compiler's words if that fails. The name of `outfile` goes into the bytes, its folder does not.
+ */
 export async function compile(entry: string, outfile: string, more: readonly string[] = [DROP_FAULTS]): Promise<void> {
-  const define = `CLAUDE_OTEL_VERSION=${JSON.stringify(packageJson.version)}`
+  const stamp = { CLAUDE_OTEL_VERSION: packageJson.version, CLAUDE_OTEL_COMMIT: readRevision(ROOT)?.commit ?? '' }
+  const defines = Object.entries({ ...stamp, ...PLACELESS }).map(
+    ([name, value]) => `--define=${name}=${JSON.stringify(value)}`,
+  )
   const compiler = Bun.spawn(
-    [process.execPath, 'build', ...FLAGS, ...more, `--define=${define}`, `--outfile=${outfile}`, entry],
+    [process.execPath, 'build', ...FLAGS, ...more, ...defines, `--outfile=${outfile}`, entry],
     { cwd: ROOT, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' },
   )
   const [stdout, stderr, code] = await Promise.all([
@@ -84,10 +95,11 @@ export async function buildFaultsIfStale(): Promise<void> {
   if (isStale(FAULTS_BINARY)) await compile(join('test', 'faults', 'main.ts'), FAULTS_BINARY, [])
 }
 
-function isStale(binary: string): boolean {
-  const builtMs = statSync(binary, { throwIfNoEntry: false })?.mtimeMs
-  if (builtMs === undefined) return true
-  return SOURCES.flatMap(matches).some((path) => statSync(path).mtimeMs > builtMs)
+/** Whether a file that was made of our sources, and of `more` patterns of files, is missing or older than one of them. */
+export function isStale(made: string, more: readonly string[] = []): boolean {
+  const madeMs = statSync(made, { throwIfNoEntry: false })?.mtimeMs
+  if (madeMs === undefined) return true
+  return [...SOURCES, ...more].flatMap(matches).some((path) => statSync(path).mtimeMs > madeMs)
 }
 
 function matches(pattern: string): string[] {

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import { chromiumPath } from '../test/hub/browser.ts'
+import { missingPrograms } from '../test/ship/kit.ts'
 import { buildIfStale } from './build.ts'
 import { collectorBinary } from './collector.ts'
 import { foreignObstacle } from './foreign-clients.ts'
@@ -31,7 +32,7 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(sessions|faults|collector|privacy|health|hub)\//,
+    except: /^test\/(sessions|faults|collector|privacy|health|hub|ship)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
@@ -50,6 +51,17 @@ const SUITES: Readonly<Record<string, Suite>> = {
     needsBinary: true,
     timeoutMs: 120_000,
     obstacle: async () => ((await collectorBinary()) ? undefined : 'Go is not installed, so no Collector can be built'),
+  },
+  ship: {
+    files: 'test/ship/**/*.test.ts',
+    needsBinary: false,
+    timeoutMs: 240_000,
+    obstacle: async () => {
+      if (process.platform !== 'linux') return 'it drives programs of Linux'
+      return missingPrograms.length === 0
+        ? undefined
+        : `apt-get install what these are in: ${missingPrograms.join(', ')}`
+    },
   },
 }
 

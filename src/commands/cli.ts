@@ -1,6 +1,6 @@
 /** Everything but the hook: routes the command line, runs what it names, and says how the process shall end. */
 import { exitCodes, Failure, renderFailure } from '../base/errors.ts'
-import { version } from '../base/version.ts'
+import { versionLine } from '../base/version.ts'
 import { valueOptions } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
@@ -28,7 +28,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   if (problem !== undefined) throw problem
   if (target.to === 'claude') return runClaude(target.args, flags)
   if (target.to === 'command') await (await commands[target.name].load()).run(target.args, flags)
-  if (target.to === 'version') process.stdout.write(`claude-otel ${version}\n`)
+  if (target.to === 'version') process.stdout.write(`${versionLine}\n`)
   if (target.to === 'help') process.stdout.write((await import('./help.ts')).renderHelp())
   if (target.to === 'config') {
     const { renderConfig } = await import('./config.ts')

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { BINARY, buildIfStale } from '../../scripts/build.ts'
+import { readRevision } from '../../scripts/revision.ts'
 import { createRunFolder, type RunFolder, writeJsonFile } from '../../src/session/run.ts'
 import { fillSpool, readExported } from '../session/recording.ts'
 import { run } from '../session/story.ts'
@@ -38,8 +39,14 @@ const toFile = (path: string): Record<string, string> => ({
 const toNobody = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }
 
 describe('what is asked of us', () => {
-  test('--version is ours', async () => {
-    expect(await cli(['--version'])).toEqual({ code: 0, stdout: `claude-otel ${packageJson.version}\n`, stderr: '' })
+  test('--version is ours, and tells the commit it was built from', async () => {
+    const { code, stdout, stderr } = await cli(['--version'])
+    expect([code, stderr]).toEqual([0, ''])
+    const [, told, commit] = /^claude-otel (\S+)(?: \(([0-9a-f]{12}(?:-dirty)?)\))?\n$/.exec(stdout) ?? []
+    expect([told, commit !== undefined]).toEqual([
+      packageJson.version,
+      readRevision(join(import.meta.dir, '../..')) !== undefined,
+    ])
   })
 
   test.each(['--help'])('%s tells the commands and flags of ours, and none that is internal', async (flag) => {
