@@ -1,9 +1,10 @@
 /**
  * Holds the measurements against scripts/budgets.json and shows them as a Markdown table.
  *
- *   bench [--json] [--write]
+ *   bench [--json] [--write] [--large]
  *
- * `--json` prints the numbers instead, `--write` puts the table into the README. Exit 1 if a gate is broken.
+ * `--json` prints the numbers instead, `--write` puts the table into the README, `--large` takes a gigabyte of transcripts. Exit 1 if
+ * a gate is broken.
  */
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'

@@ -2,6 +2,8 @@
  * What claude-otel costs, measured on the compiled binary: every value is a ratio or a difference of medians
  * of programs that ran in turns in this process, so that a slow or busy machine slows both.
  */
+import { measureHubMemory, measureIntake, measureUpdates } from './measure/hub.ts'
+import { measureBackfill, measureQueries } from './measure/hub-history.ts'
 import type { Measure } from './measure/kit.ts'
 import { measureLoad } from './measure/load.ts'
 import { measureMemory } from './measure/memory.ts'
@@ -17,4 +19,9 @@ export const measurements: readonly ((effort: number) => Promise<Measure[]>)[] =
   measureTransports,
   measureMemory,
   measureLoad,
+  measureIntake,
+  measureUpdates,
+  measureHubMemory,
+  measureQueries,
+  measureBackfill,
 ]

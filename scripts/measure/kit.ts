@@ -1,4 +1,5 @@
 /** What measurements have in common: programs that run in turns, medians, sessions of the real claude. */
+import { readFileSync } from 'node:fs'
 import { createClaudeHome, type RunResult, run } from '../../test/kit/claude-home.ts'
 import { type Script, startMessagesApi, text, tools, toolUse } from '../../test/kit/messages-api.ts'
 import { type SinkMode, startOtlpSink } from '../../test/kit/otlp-sink.ts'
@@ -9,7 +10,7 @@ export interface Measure {
   readonly name: string
   readonly title: string
   readonly value: number
-  readonly unit: '×' | 'ms' | 'MiB'
+  readonly unit: '×' | 'ms' | 'MiB' | 'MB/s'
   /** What the value was made from, for a person. */
   readonly from: string
 }
@@ -100,6 +101,17 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
   return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle) - 1] ?? Number.NaN)) / 2
+}
+
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN
+}
+
+/** `VmRSS` is what is resident, `VmHWM` the most that ever was. */
+export function processMiB(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN) / 1024
 }
 
 export function ms(value: number): string {

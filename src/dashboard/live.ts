@@ -164,11 +164,12 @@ class LiveState implements Live {
 
 function onSpan(span: OtlpSpan, state: State | undefined): void {
   if (state === undefined) return
-  const { kind, teller, agentId, tokens, endUnixMicro } = readSpanFacts(span)
-  const isOurs = teller === 'claude-otel'
+  const isOurs = !span.name.startsWith('claude_code.')
   state.sources.add(isOurs ? 'claude-otel' : 'claude-code')
+  if (!isOurs) return
+  const { kind, agentId, tokens, endUnixMicro } = readSpanFacts(span)
   const isMain = agentId === undefined && (text(span.attributes['claude.query_source']) ?? 'main') === 'main'
-  if (kind !== 'model' || !isOurs || !isMain || tokens === undefined) return
+  if (kind !== 'model' || !isMain || tokens === undefined) return
   addContext(
     state,
     span.attributes,

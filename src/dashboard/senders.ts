@@ -1,5 +1,5 @@
 /** Who sends what since the hub was started, and what claude-otel counts of itself that is missing; in memory and bounded. */
-import type { OtlpBatch, OtlpPoint } from '../telemetry/otlp.ts'
+import type { OtlpBatch, OtlpPoint, OtlpSource } from '../telemetry/otlp.ts'
 import { forgetOldest } from './forget.ts'
 import { text } from './span-facts.ts'
 
@@ -29,12 +29,14 @@ export class Senders {
   count(batch: OtlpBatch): void {
     const items = batch.signal === 'traces' ? batch.spans : batch.signal === 'logs' ? batch.logs : batch.points
     const what = ({ traces: 'spans', logs: 'logs', metrics: 'points' } as const)[batch.signal]
-    for (const { source } of items) {
+    const sources = new Map<OtlpSource, number>()
+    for (const { source } of items) sources.set(source, (sources.get(source) ?? 0) + 1)
+    for (const [source, count] of sources) {
       const service = text(source.resource['service.name']) ?? 'unknown'
       const scope = source.scopeName
       const key = `${service} ${scope}`
       const known = this.arrivals.get(key) ?? { service, scope, spans: 0, logs: 0, points: 0, lastUnixMs: 0 }
-      known[what] += 1
+      known[what] += count
       known.lastUnixMs = Date.now()
       this.arrivals.set(key, known)
       forgetOldest(this.arrivals, maxSenders)

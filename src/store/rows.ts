@@ -10,37 +10,22 @@ import type {
 } from '../telemetry/otlp.ts'
 import { type SessionFacts, sessionIdOf } from './session-facts.ts'
 
+/** `id` says where the rest of it is: see blocks.ts. */
 export interface SpanRow {
+  readonly id: number
   readonly trace_id: string
   readonly span_id: string
-  readonly parent_span_id: string | null
   readonly session_id: string | null
-  readonly name: string
-  readonly kind: number
   readonly start_time: number
   readonly end_time: number
-  readonly status_code: number
-  readonly status_message: string | null
-  readonly flags: number
-  readonly trace_state: string | null
-  readonly attributes: string
-  readonly events: string
-  readonly links: string
   readonly source: number
 }
 
 export interface LogRow {
+  readonly id: number
   readonly hash: bigint
   readonly time: number
-  readonly observed_time: number
-  readonly severity_number: number
-  readonly severity_text: string | null
-  readonly event_name: string | null
   readonly session_id: string | null
-  readonly trace_id: string | null
-  readonly span_id: string | null
-  readonly body: string | null
-  readonly attributes: string
   readonly source: number
 }
 
@@ -153,80 +138,54 @@ export function readSession(row: SessionRow): SessionFacts {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== null)) as unknown as SessionFacts
 }
 
-export function spanRow(span: OtlpSpan, source: number): SpanRow {
+export function spanRow(span: OtlpSpan, id: number, source: number): SpanRow {
   return {
+    id,
     trace_id: span.traceId,
     span_id: span.spanId,
-    parent_span_id: span.parentSpanId ?? null,
     session_id: sessionOf(span.attributes),
-    name: span.name,
-    kind: span.kind,
     start_time: span.startUnixMicro,
     end_time: span.endUnixMicro,
-    status_code: span.statusCode,
-    status_message: span.statusMessage ?? null,
-    flags: span.flags,
-    trace_state: span.traceState ?? null,
-    attributes: JSON.stringify(span.attributes),
-    events: JSON.stringify(span.events),
-    links: JSON.stringify(span.links),
     source,
   }
 }
 
-export function readSpan(row: SpanRow, source: OtlpSource): OtlpSpan {
-  return {
-    source,
-    traceId: row.trace_id,
-    spanId: row.span_id,
-    ...(row.parent_span_id === null ? {} : { parentSpanId: row.parent_span_id }),
-    ...(row.trace_state === null ? {} : { traceState: row.trace_state }),
-    flags: row.flags,
-    name: row.name,
-    kind: row.kind,
-    startUnixMicro: row.start_time,
-    endUnixMicro: row.end_time,
-    attributes: JSON.parse(row.attributes),
-    events: JSON.parse(row.events),
-    links: JSON.parse(row.links),
-    statusCode: row.status_code,
-    ...(row.status_message === null ? {} : { statusMessage: row.status_message }),
-  }
-}
-
-export function logRow(log: OtlpLogRecord, source: number): LogRow {
+export function logRow(log: OtlpLogRecord, id: number, source: number): LogRow {
   const { timeUnixMicro, observedUnixMicro, attributes, traceId, spanId, body, eventName } = log
   const uid = attributes['log.record.uid']
   const identity = uid ?? [timeUnixMicro, observedUnixMicro, eventName, body, attributes, traceId, spanId]
-  return {
-    hash: hashOf([identity, source]),
-    time: timeUnixMicro === 0 ? observedUnixMicro : timeUnixMicro,
-    observed_time: observedUnixMicro,
-    severity_number: log.severityNumber,
-    severity_text: log.severityText ?? null,
-    event_name: eventName ?? null,
-    session_id: sessionOf(attributes),
-    trace_id: traceId ?? null,
-    span_id: spanId ?? null,
-    body: body === undefined ? null : JSON.stringify(body),
-    attributes: JSON.stringify(attributes),
-    source,
-  }
+  return { id, hash: hashOf([identity, source]), time: timeOf(log), session_id: sessionOf(attributes), source }
 }
 
-export function readLog(row: LogRow, source: OtlpSource): OtlpLogRecord {
-  return {
-    source,
-    timeUnixMicro: row.time,
-    observedUnixMicro: row.observed_time,
-    severityNumber: row.severity_number,
-    ...(row.severity_text === null ? {} : { severityText: row.severity_text }),
-    ...(row.event_name === null ? {} : { eventName: row.event_name }),
-    ...(row.body === null ? {} : { body: JSON.parse(row.body) as OtlpValue }),
-    attributes: JSON.parse(row.attributes),
-    ...(row.trace_id === null ? {} : { traceId: row.trace_id }),
-    ...(row.span_id === null ? {} : { spanId: row.span_id }),
-  }
+/** Of a record that tells no time of its own, when it was seen. */
+export function timeOf({ timeUnixMicro, observedUnixMicro }: OtlpLogRecord): number {
+  return timeUnixMicro === 0 ? observedUnixMicro : timeUnixMicro
+}
+
+type PackedSpan = Omit<OtlpSpan, 'source' | 'traceId' | 'spanId' | 'startUnixMicro' | 'endUnixMicro'>
+
+/** What of a span goes into its block: all that its row does not say. */
+export function packSpan(span: OtlpSpan): PackedSpan {
+  const { source: _, traceId: __, spanId: ___, startUnixMicro: ____, endUnixMicro: _____, ...rest } = span
+  return rest
+}
+
+/** `packed` is what `packSpan` gave. */
+export function readSpan(row: SpanRow, packed: object, source: OtlpSource): OtlpSpan {
+  const { trace_id: traceId, span_id: spanId, start_time: startUnixMicro, end_time: endUnixMicro } = row
+  return { source, traceId, spanId, startUnixMicro, endUnixMicro, ...(packed as PackedSpan) }
+}
+
+type PackedLog = Omit<OtlpLogRecord, 'source' | 'timeUnixMicro'>
+
+export function packLog(log: OtlpLogRecord): PackedLog {
+  const { source: _, timeUnixMicro: __, ...rest } = log
+  return rest
+}
+
+/** `packed` is what `packLog` gave. */
+export function readLog(row: LogRow, packed: object, source: OtlpSource): OtlpLogRecord {
+  return { source, timeUnixMicro: row.time, ...(packed as PackedLog) }
 }
 
 /** Its identity is what the metric is called, what kind it is, and its attributes in whatever order. */

@@ -17,47 +17,36 @@ export const migrations: readonly string[] = [
     scope_attributes TEXT NOT NULL
   );
 
+  -- Spans or log records of one request in full, packed: see blocks.ts. The id of a row says where its own is.
+  CREATE TABLE block (
+    id INTEGER PRIMARY KEY,
+    -- When the last of them ended.
+    last_time INTEGER NOT NULL,
+    data BLOB NOT NULL
+  );
+  CREATE INDEX block_by_time ON block (last_time);
+
   CREATE TABLE span (
+    id INTEGER PRIMARY KEY,
     trace_id TEXT NOT NULL,
     span_id TEXT NOT NULL,
-    parent_span_id TEXT,
     session_id TEXT,
-    name TEXT NOT NULL,
-    kind INTEGER NOT NULL,
     start_time INTEGER NOT NULL,
     end_time INTEGER NOT NULL,
-    status_code INTEGER NOT NULL,
-    status_message TEXT,
-    flags INTEGER NOT NULL,
-    trace_state TEXT,
-    attributes TEXT NOT NULL,
-    events TEXT NOT NULL,
-    links TEXT NOT NULL,
-    source INTEGER NOT NULL,
-    PRIMARY KEY (trace_id, span_id)
-  ) WITHOUT ROWID;
+    source INTEGER NOT NULL
+  );
+  CREATE UNIQUE INDEX span_by_id ON span (trace_id, span_id);
   CREATE INDEX span_by_session ON span (session_id, start_time) WHERE session_id IS NOT NULL;
-  CREATE INDEX span_by_end ON span (end_time);
 
   CREATE TABLE log_record (
     id INTEGER PRIMARY KEY,
     -- Of its words, or of its own id: one that is sent again is the same.
     hash INTEGER NOT NULL UNIQUE,
     time INTEGER NOT NULL,
-    observed_time INTEGER NOT NULL,
-    severity_number INTEGER NOT NULL,
-    severity_text TEXT,
-    event_name TEXT,
     session_id TEXT,
-    trace_id TEXT,
-    span_id TEXT,
-    body TEXT,
-    attributes TEXT NOT NULL,
     source INTEGER NOT NULL
   );
-  CREATE INDEX log_by_time ON log_record (time);
   CREATE INDEX log_by_session ON log_record (session_id, time) WHERE session_id IS NOT NULL;
-  CREATE INDEX log_by_trace ON log_record (trace_id, time) WHERE trace_id IS NOT NULL;
 
   CREATE TABLE series (
     id INTEGER PRIMARY KEY,
@@ -86,6 +75,13 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (series, start_time, time)
   ) WITHOUT ROWID;
   CREATE INDEX point_by_time ON point (time);
+
+  -- How many rows the long tables have, which takes long to count.
+  CREATE TABLE tally (
+    name TEXT PRIMARY KEY,
+    rows INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  INSERT INTO tally VALUES ('span', 0), ('log_record', 0), ('point', 0);
 
   CREATE TABLE session (
     id TEXT PRIMARY KEY,
@@ -122,6 +118,7 @@ export const migrations: readonly string[] = [
     last_time INTEGER NOT NULL,
     usage TEXT NOT NULL
   ) WITHOUT ROWID;
+  CREATE INDEX usage_session_by_time ON usage_session (last_time, session_id, source, repository);
 
   -- Transcript files whose usage is known, as they were then.
   CREATE TABLE transcript_file (
@@ -150,7 +147,25 @@ export const migrations: readonly string[] = [
     detail TEXT
   ) WITHOUT ROWID;
   CREATE INDEX usage_record_by_time ON usage_record (time);
-  CREATE INDEX usage_record_by_session ON usage_record (session_id, time);
+
+  -- The same summed up by quarters of an hour, which days of all time zones consist of. Stays when records go.
+  CREATE TABLE usage_slot (
+    session_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    -- Its beginning.
+    time INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    query_source TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    cost_source TEXT NOT NULL,
+    input INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    cache_read INTEGER NOT NULL,
+    cache_creation INTEGER NOT NULL,
+    cost_usd REAL,
+    last_time INTEGER NOT NULL,
+    PRIMARY KEY (session_id, source, time, model, query_source, repository, cost_source)
+  ) WITHOUT ROWID;
   `,
   `
   -- What whoever owns the store has to know after a restart: see Mark in store.ts.
@@ -160,7 +175,6 @@ export const migrations: readonly string[] = [
     value TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX mark_by_time ON mark (time);
-  CREATE INDEX usage_session_by_last ON usage_session (last_time);
   -- Metrics tell tokens and cost apart: theirs is never priced.
   CREATE INDEX usage_record_unpriced ON usage_record (id) WHERE cost_usd IS NULL AND source <> 'metrics';
   `,

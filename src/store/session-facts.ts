@@ -81,8 +81,10 @@ function touch(facts: Map<string, SessionFacts>, id: string, from: number, to: n
   return known
 }
 
+type CommonFact = 'conversationId' | 'source' | 'cwd' | 'branch' | 'user' | 'version'
+
 /** The attributes that tell each fact, ours and Claude Code's. */
-const names = {
+const names = Object.entries({
   conversationId: ['gen_ai.conversation.id'],
   source: ['session.source'],
   cwd: ['process.working_directory'],
@@ -90,14 +92,16 @@ const names = {
   // Not `user.id`, which is a random number of the installation.
   user: ['user.email', 'user.account_uuid'],
   version: ['claude.version', 'app.version'],
-} as const
+} as const) as readonly (readonly [CommonFact, readonly string[]])[]
 
 function addCommon(session: SessionFacts, attributes: OtlpAttributes, { resource }: OtlpSource): void {
-  for (const [fact, attributeNames] of Object.entries(names) as [keyof typeof names, readonly string[]][]) {
-    const found = attributeNames
-      .map((name) => text(attributes[name]) ?? text(resource[name]))
-      .find((each) => each !== undefined)
-    if (found !== undefined) session[fact] = found
+  for (const [fact, attributeNames] of names) {
+    for (const name of attributeNames) {
+      const found = text(attributes[name]) ?? text(resource[name])
+      if (found === undefined) continue
+      session[fact] = found
+      break
+    }
   }
   const repository = text(attributes['vcs.repository.name'])
   const owner = text(attributes['vcs.owner.name'])

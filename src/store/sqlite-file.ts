@@ -7,27 +7,34 @@ import { closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../base/errors.ts'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
-import type { OtlpBatch, OtlpPoint } from '../telemetry/otlp.ts'
+import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import { createPrices, type Prices } from '../usage/pricing.ts'
 import type { UsageRecord } from '../usage/record.ts'
+import { Blocks, type Kind } from './blocks.ts'
 import {
   type LogRow,
   logRow,
   type PointRow,
+  packLog,
+  packSpan,
   pointRow,
+  readLog,
+  readSpan,
   type SeriesRow,
   type SessionRow,
   type SpanRow,
   seriesRow,
   sessionRow,
   spanRow,
+  timeOf,
 } from './rows.ts'
 import { migrations } from './schema.ts'
 import { readSessionFacts } from './session-facts.ts'
 import {
   insert,
   logColumns,
+  mostKnown,
   pointColumns,
   run,
   Sources,
@@ -43,6 +50,7 @@ import type { Mark } from './store.ts'
 const busyMs = 5000
 /** Of one kind, in one transaction, so that nobody waits for long. */
 const rowsPerSweep = 5000
+const blocksPerSweep = 50
 
 /** Opens or makes it, for its owner alone. Throws a Failure where a later version has written it. */
 export function openSqliteFile(path: string, prices: Prices = createPrices()): SqliteFile {
@@ -72,10 +80,15 @@ function migrate(database: Database, path: string): void {
       'update claude-otel, or name another file',
     )
   }
-  // Before the first table, or it has no effect.
-  if (version === 0) database.run('PRAGMA auto_vacuum = INCREMENTAL')
+  // Before the first table, or they have no effect.
+  if (version === 0) {
+    database.run('PRAGMA page_size = 8192')
+    database.run('PRAGMA auto_vacuum = INCREMENTAL')
+  }
   database.run('PRAGMA journal_mode = WAL')
   database.run('PRAGMA synchronous = NORMAL')
+  // The upper pages of all indexes of a store of gigabytes.
+  database.run('PRAGMA cache_size = -16000')
   for (const [index, step] of migrations.entries()) {
     if (index < version) continue
     database.transaction(() => {
@@ -84,14 +97,17 @@ function migrate(database: Database, path: string): void {
     })()
   }
   // A page that cannot be read shows now and not in the middle of a request.
-  for (const table of ['source', 'span', 'log_record', 'series', 'point', 'session'])
+  for (const table of ['source', 'block', 'span', 'log_record', 'series', 'point', 'session'])
     database.query(`SELECT * FROM ${table} LIMIT 1`).get()
 }
+
+type Tallied = 'span' | 'log_record' | 'point'
 
 /** A connection with what was prepared for it. */
 export class SqliteFile {
   readonly statements
   readonly sources: Sources
+  readonly blocks: Blocks
   readonly usage: SqliteUsage
   private readonly inserts
   private readonly seriesIds = new Map<bigint, number>()
@@ -102,8 +118,9 @@ export class SqliteFile {
   ) {
     this.usage = new SqliteUsage(database, prices)
     this.sources = new Sources(database)
+    this.blocks = new Blocks(database)
     this.inserts = {
-      span: insert(database, 'OR REPLACE', 'span', spanColumns),
+      span: insert(database, 'OR IGNORE', 'span', spanColumns),
       log: insert(database, 'OR IGNORE', 'log_record', logColumns),
       series: insert(database, 'OR IGNORE', 'series', seriesColumns),
       point: insert(database, 'OR IGNORE', 'point', ['series', ...pointColumns]),
@@ -132,8 +149,18 @@ export class SqliteFile {
          ORDER BY time DESC, key DESC LIMIT ?`,
       ),
       putMark: database.query('INSERT OR REPLACE INTO mark (key, time, value) VALUES (?, ?, ?)'),
+      tally: database.query<{ rows: number }, [Tallied]>('SELECT rows FROM tally WHERE name = ?'),
+      count: database.query<unknown, [number, Tallied]>('UPDATE tally SET rows = rows + ? WHERE name = ?'),
       seriesId: database.query<{ id: number }, [bigint]>('SELECT id FROM series WHERE hash = ?'),
     }
+  }
+
+  span(row: SpanRow): OtlpSpan {
+    return readSpan(row, this.blocks.read(row.id), this.sources.read(row.source))
+  }
+
+  log(row: LogRow): OtlpLogRecord {
+    return readLog(row, this.blocks.read(row.id), this.sources.read(row.source))
   }
 
   write(batches: readonly OtlpBatch[]): void {
@@ -148,6 +175,7 @@ export class SqliteFile {
       // What was numbered in a transaction that is undone has no number.
       this.seriesIds.clear()
       this.sources.forget()
+      this.blocks.forget()
       throw error
     }
   }
@@ -168,30 +196,51 @@ export class SqliteFile {
 
   /** Everything that ended before; says how many rows that were. */
   sweep(beforeUnixMicro: number): number {
+    const sessions = 'SELECT id FROM session WHERE last_time < ? ORDER BY last_time'
+    const key = 'series, start_time, time'
+    const points = `SELECT ${key} FROM point WHERE time < ? ORDER BY time`
+    const remove = (sql: string): number => this.database.query<unknown, [number]>(sql).run(beforeUnixMicro).changes
     const steps = [
-      `DELETE FROM span WHERE (trace_id, span_id) IN
-        (SELECT trace_id, span_id FROM span WHERE end_time < ? ORDER BY end_time LIMIT ${rowsPerSweep})`,
-      `DELETE FROM log_record WHERE id IN (SELECT id FROM log_record WHERE time < ? ORDER BY time LIMIT ${rowsPerSweep})`,
-      `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE last_time < ? ORDER BY last_time LIMIT ${rowsPerSweep})`,
-      `DELETE FROM point WHERE (series, start_time, time) IN
-        (SELECT series, start_time, time FROM point WHERE time < ? ORDER BY time LIMIT ${rowsPerSweep})`,
+      () => this.sweepBlocks(beforeUnixMicro),
+      () => remove(`DELETE FROM session WHERE id IN (${sessions} LIMIT ${rowsPerSweep})`),
+      () => -this.count('point', -remove(`DELETE FROM point WHERE (${key}) IN (${points} LIMIT ${rowsPerSweep})`)),
     ]
     let rows = 0
     for (const step of steps) {
-      for (let gone = rowsPerSweep; gone === rowsPerSweep; rows += gone) {
-        gone = this.database.query(step).run(beforeUnixMicro).changes
-      }
+      const once = this.database.transaction(step)
+      for (let gone = once(); gone > 0; gone = once()) rows += gone
     }
     return rows
   }
 
+  /** Some blocks with their rows; says how many rows that were. */
+  private sweepBlocks(beforeUnixMicro: number): number {
+    let rows = 0
+    const removeFrom = (table: Tallied, ids: [number, number]): void => {
+      const sql = `DELETE FROM ${table} WHERE id >= ? AND id < ?`
+      rows -= this.count(table, -this.database.query<unknown, [number, number]>(sql).run(...ids).changes)
+    }
+    this.blocks.sweep(beforeUnixMicro, blocksPerSweep, (...ids) => {
+      removeFrom('span', ids)
+      removeFrom('log_record', ids)
+    })
+    return rows
+  }
+
+  /** How many rows there are. */
+  tally(table: Tallied): number {
+    return this.statements.tally.get(table)?.rows ?? 0
+  }
+
+  /** So many came, or went; gives the same back. */
+  private count(table: Tallied, change: number): number {
+    if (change !== 0) this.statements.count.run(change, table)
+    return change
+  }
+
   /** When the oldest row was; undefined when there is none. */
   oldest(): number | undefined {
-    const times = [
-      'SELECT min(end_time) AS t FROM span',
-      'SELECT min(time) AS t FROM log_record',
-      'SELECT min(time) AS t FROM point',
-    ]
+    const times = ['SELECT min(last_time) AS t FROM block', 'SELECT min(time) AS t FROM point']
     const found = times.map((sql) => this.database.query<{ t: number | null }, []>(sql).get()?.t ?? null)
     const known = found.filter((time) => time !== null)
     return known.length === 0 ? undefined : Math.min(...known)
@@ -215,26 +264,51 @@ export class SqliteFile {
   }
 
   private writeBatch(batch: OtlpBatch): void {
-    const { span, log, point, session } = this.inserts
-    for (const facts of readSessionFacts(batch).values()) run(session, sessionRow(facts))
+    const { point, session } = this.inserts
+    run(session, [...readSessionFacts(batch).values()].map(sessionRow))
     switch (batch.signal) {
       case 'traces':
-        for (const each of batch.spans) run(span, spanRow(each, this.sources.idOf(each.source)))
+        this.blocks.write(batch.spans, this.spans)
         return
       case 'logs':
-        for (const each of batch.logs) run(log, logRow(each, this.sources.idOf(each.source)))
+        this.blocks.write(batch.logs, this.logs)
         return
       case 'metrics':
-        for (const each of batch.points) run(point, { series: this.seriesOf(each), ...pointRow(each) })
+        this.count(
+          'point',
+          run(
+            point,
+            batch.points.map((each) => ({ series: this.seriesOf(each), ...pointRow(each) })),
+          ),
+        )
     }
+  }
+
+  private readonly spans: Kind<OtlpSpan> = {
+    put: (spans, id) => {
+      const rows = spans.map((span, place) => spanRow(span, id + place, this.sources.idOf(span.source)))
+      return this.count('span', run(this.inserts.span, rows))
+    },
+    pack: packSpan,
+    endOf: ({ endUnixMicro }) => endUnixMicro,
+  }
+
+  private readonly logs: Kind<OtlpLogRecord> = {
+    put: (logs, id) => {
+      const rows = logs.map((log, place) => logRow(log, id + place, this.sources.idOf(log.source)))
+      return this.count('log_record', run(this.inserts.log, rows))
+    },
+    pack: packLog,
+    endOf: timeOf,
   }
 
   private seriesOf(point: OtlpPoint): number {
     const row = seriesRow(point, this.sources.idOf(point.source))
     const known = this.seriesIds.get(row.hash)
     if (known !== undefined) return known
-    run(this.inserts.series, row)
+    run(this.inserts.series, [row])
     const id = this.statements.seriesId.get(row.hash)?.id ?? 0
+    if (this.seriesIds.size >= mostKnown) this.seriesIds.clear()
     this.seriesIds.set(row.hash, id)
     return id
   }

@@ -21,7 +21,7 @@ export class Sources {
     const known = this.ids.get(source)
     if (known !== undefined) return known
     const row = sourceRow(source)
-    run(this.insert, row)
+    run(this.insert, [row])
     const id = this.idByHash.get(row.hash)?.id ?? 0
     this.ids.set(source, id)
     return id
@@ -32,6 +32,7 @@ export class Sources {
     if (known !== undefined) return known
     const row = this.byId.get(id)
     const source = row === null ? noSource : readSource(row)
+    if (this.found.size >= mostKnown) this.found.clear()
     this.found.set(id, source)
     return source
   }
@@ -41,41 +42,14 @@ export class Sources {
   }
 }
 
+/** Every process is a source of its own, and a hub lives for long. */
+export const mostKnown = 10_000
+
 const noSource: OtlpSource = { resource: {}, scopeName: '', scopeVersion: '', scopeAttributes: {} }
 
 const sourceColumns = ['hash', 'service', 'resource', 'scope_name', 'scope_version', 'scope_attributes'] as const
-export const spanColumns = [
-  'trace_id',
-  'span_id',
-  'parent_span_id',
-  'session_id',
-  'name',
-  'kind',
-  'start_time',
-  'end_time',
-  'status_code',
-  'status_message',
-  'flags',
-  'trace_state',
-  'attributes',
-  'events',
-  'links',
-  'source',
-] as const
-export const logColumns = [
-  'hash',
-  'time',
-  'observed_time',
-  'severity_number',
-  'severity_text',
-  'event_name',
-  'session_id',
-  'trace_id',
-  'span_id',
-  'body',
-  'attributes',
-  'source',
-] as const
+export const spanColumns = ['id', 'trace_id', 'span_id', 'session_id', 'start_time', 'end_time', 'source'] as const
+export const logColumns = ['id', 'hash', 'time', 'session_id', 'source'] as const
 export const seriesColumns = [
   'hash',
   'name',
@@ -118,9 +92,13 @@ export const sessionConflict = `ON CONFLICT (id) DO UPDATE SET
 export const pointColumns = ['start_time', 'time', 'value', 'count', 'detail'] as const
 
 interface Insert<Column extends string> {
-  readonly statement: Statement<unknown, SQLQueryBindings[]>
   readonly columns: readonly Column[]
+  /** The largest first; the last for one row. */
+  readonly statements: readonly { readonly rows: number; readonly statement: Statement<unknown, SQLQueryBindings[]> }[]
 }
+
+/** One statement for many rows costs a third less than one for each. */
+const rowsAtOnce = [64, 8, 1]
 
 export function insert<Column extends string>(
   database: Database,
@@ -129,14 +107,27 @@ export function insert<Column extends string>(
   columns: readonly Column[],
   otherwise = '',
 ): Insert<Column> {
-  const places = columns.map(() => '?').join(', ')
-  const sql = `INSERT ${conflict} INTO ${table} (${columns.join(', ')}) VALUES (${places}) ${otherwise}`
-  return { statement: database.prepare<unknown, SQLQueryBindings[]>(sql), columns }
+  const row = `(${columns.map(() => '?').join(', ')})`
+  const statements = rowsAtOnce.map((rows) => {
+    const places = Array.from({ length: rows }, () => row).join(', ')
+    const sql = `INSERT ${conflict} INTO ${table} (${columns.join(', ')}) VALUES ${places} ${otherwise}`
+    return { rows, statement: database.prepare<unknown, SQLQueryBindings[]>(sql) }
+  })
+  return { columns, statements }
 }
 
+/** Says how many rows were written. */
 export function run<Column extends string>(
-  { statement, columns }: Insert<Column>,
-  row: Readonly<Record<Column, SQLQueryBindings>>,
-): void {
-  statement.run(...columns.map((column) => row[column]))
+  { columns, statements }: Insert<Column>,
+  rows: readonly Readonly<Record<Column, SQLQueryBindings>>[],
+): number {
+  let written = 0
+  let at = 0
+  for (const { rows: many, statement } of statements)
+    for (; rows.length - at >= many; at += many) {
+      const values: SQLQueryBindings[] = []
+      for (const row of rows.slice(at, at + many)) for (const column of columns) values.push(row[column])
+      written += statement.run(...values).changes
+    }
+  return written
 }

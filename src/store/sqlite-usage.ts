@@ -11,18 +11,7 @@ import { priced } from '../usage/requests.ts'
 import { addPrice } from '../usage/sources.ts'
 import { trackRequests, trackUsage } from '../usage/tracker.ts'
 import type { Period, UsageGroup, UsageSum } from './store.ts'
-
-/** How each grouping is had of a record `r`; days and weeks (from Monday) are those of this machine's time zone. */
-const groups: Readonly<Record<UsageGroup, string>> = {
-  minute: 'cast(r.time / 60000000 * 60 AS TEXT)',
-  querySource: "coalesce(r.query_source, '')",
-  costSource: "coalesce(r.cost_source, '')",
-  day: "date(r.time / 1000000, 'unixepoch', 'localtime')",
-  week: "date(r.time / 1000000, 'unixepoch', 'localtime', 'weekday 0', '-6 days')",
-  session: 'r.session_id',
-  model: 'r.model',
-  project: "coalesce(s.repository, r.repository, '')",
-}
+import { readSums, slotOf } from './usage-sums.ts'
 
 const recordColumns = [
   'id',
@@ -44,11 +33,34 @@ const recordColumns = [
   'detail',
 ] as const
 
+const slotColumns = [
+  'session_id',
+  'source',
+  'time',
+  'model',
+  'query_source',
+  'repository',
+  'cost_source',
+  'input',
+  'output',
+  'cache_read',
+  'cache_creation',
+  'cost_usd',
+  'last_time',
+] as const
+
+/** What is counted of the same record, or in the same slot, later on. */
+const added = `
+  input = input + excluded.input, output = output + excluded.output,
+  cache_read = cache_read + excluded.cache_read, cache_creation = cache_creation + excluded.cache_creation,
+  cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN cost_usd ELSE coalesce(cost_usd, 0) + excluded.cost_usd END`
+
 export class SqliteUsage {
   private readonly statements
   private readonly memory: UsageMemory = {
     stream: (key) => {
-      const row = this.statements.stream.get(key)
+      // What is remembered of a request is its record.
+      const row = this.statements.request.get(key) ?? this.statements.stream.get(key)
       return row === null ? undefined : { key, timeUnixMicro: row.time, value: row.value }
     },
     session: (id) => this.session(id),
@@ -62,6 +74,9 @@ export class SqliteUsage {
     const places = recordColumns.map(() => '?').join(', ')
     this.statements = {
       stream: prepare<{ time: number; value: number }>('SELECT time, value FROM usage_stream WHERE key = ?'),
+      request: prepare<{ time: number; value: number }>(
+        'SELECT time, input + output + cache_read + cache_creation AS value FROM usage_record WHERE id = ?',
+      ),
       putStream: prepare('INSERT OR REPLACE INTO usage_stream (key, time, value) VALUES (?, ?, ?)'),
       session: prepare<{ usage: string }>('SELECT usage FROM usage_session WHERE session_id = ?'),
       sessions: prepare<{ usage: string }>(
@@ -75,17 +90,22 @@ export class SqliteUsage {
       ),
       putFile: prepare('INSERT OR REPLACE INTO transcript_file (path, bytes, changed_ms) VALUES (?, ?, ?)'),
       unpriced: prepare<UnpricedRow>(
-        `SELECT id, source, time, session_id, orchestration_id, model, input, output, cache_read, cache_creation, detail
+        `SELECT id, source, time, session_id, orchestration_id, model, input, output, cache_read, cache_creation,
+           query_source, repository, detail
          FROM usage_record WHERE cost_usd IS NULL AND source <> 'metrics'`,
       ),
       putPrice: prepare('UPDATE usage_record SET cost_usd = ?, cost_source = ? WHERE id = ? AND cost_usd IS NULL'),
       putRecord: prepare(
         `INSERT INTO usage_record (${recordColumns.join(', ')}) VALUES (${places})
-         ON CONFLICT (id) DO UPDATE SET
-           input = input + excluded.input, output = output + excluded.output,
-           cache_read = cache_read + excluded.cache_read, cache_creation = cache_creation + excluded.cache_creation,
-           cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN cost_usd ELSE coalesce(cost_usd, 0) + excluded.cost_usd END,
-           cost_source = coalesce(excluded.cost_source, cost_source)`,
+         ON CONFLICT (id) DO UPDATE SET ${added}, cost_source = coalesce(excluded.cost_source, cost_source)`,
+      ),
+      dropEmptySlots: prepare(
+        `DELETE FROM usage_slot WHERE session_id = ? AND source = ? AND time = ?
+         AND input = 0 AND output = 0 AND cache_read = 0 AND cache_creation = 0 AND cost_usd IS NULL`,
+      ),
+      putSlot: prepare(
+        `INSERT INTO usage_slot (${slotColumns.join(', ')}) VALUES (${slotColumns.map(() => '?').join(', ')})
+         ON CONFLICT DO UPDATE SET ${added}, last_time = max(last_time, excluded.last_time)`,
       ),
     }
   }
@@ -120,27 +140,6 @@ export class SqliteUsage {
     return rows.map(({ usage }) => JSON.parse(usage) as SessionUsage)
   }
 
-  /** Of each session the records of the source that is believed, summed by what is asked. */
-  sums(by: readonly UsageGroup[], { sinceUnixMicro, untilUnixMicro }: Period): readonly UsageSum[] {
-    const keys = by.map((group) => `${groups[group]} AS "${group}"`)
-    const grouping = by.length === 0 ? '' : `GROUP BY ${by.map((_, index) => index + 1).join(', ')}`
-    const sql = `SELECT ${[
-      ...keys,
-      'sum(input) AS inputTokens',
-      'sum(output) AS outputTokens',
-      'sum(cache_read) AS cacheReadTokens',
-      'sum(cache_creation) AS cacheCreationTokens',
-      'sum(cost_usd) AS costUsd',
-      'count(DISTINCT r.session_id) AS sessions',
-      'max(r.time) AS lastUnixMicro',
-    ].join(', ')}
-      FROM usage_record r JOIN usage_session s ON s.session_id = r.session_id AND s.source = r.source
-      WHERE r.time >= ? AND r.time < ? ${grouping} ${by.length === 0 ? '' : `ORDER BY ${by.map((_, index) => index + 1).join(', ')}`}`
-    const rows = this.database.query<UsageSum, [number, number]>(sql).all(sinceUnixMicro, untilUnixMicro)
-    // Without a grouping SQL gives one row of nothing for nothing.
-    return rows.filter(({ inputTokens }) => inputTokens !== null)
-  }
-
   /** Gives a price to requests that had none, where there is one by now: of a newer table, or the user's. What has a cost keeps it. */
   priceUnpriced(): void {
     const found = this.statements.unpriced.all().flatMap((row) => {
@@ -151,6 +150,7 @@ export class SqliteUsage {
     this.database.transaction(() => {
       for (const record of found) {
         this.statements.putPrice.run(record.costUsd, record.costSource ?? null, record.id)
+        this.movePriced(record)
         const session = this.session(record.sessionId)
         const totals = session?.bySource[record.source]
         if (session === undefined || totals === undefined) continue
@@ -159,13 +159,26 @@ export class SqliteUsage {
     })()
   }
 
-  /** Memory of what nobody will send again; records stay. */
+  /** Of each session what the source says that is believed, summed by what is asked. */
+  sums(by: readonly UsageGroup[], period: Period): readonly UsageSum[] {
+    return readSums(this.database, by, period)
+  }
+
+  /** Memory of what nobody will send again. */
   forget(beforeUnixMicro: number): void {
     this.database.run('DELETE FROM usage_stream WHERE time < ?', [beforeUnixMicro])
   }
 
+  /** Records of then; their sums stay. Those of transcripts, which may be read again at any time, say what was counted. */
+  sweep(beforeUnixMicro: number): number {
+    const before = slotOf(beforeUnixMicro)
+    const sql = "DELETE FROM usage_record WHERE time < ? AND source <> 'transcript'"
+    return this.database.query<unknown, [number]>(sql).run(before).changes
+  }
+
   private write({ streams, sessions, records }: UsageChange): void {
-    for (const { key, timeUnixMicro, value } of streams) this.putStream({ key, timeUnixMicro, value })
+    const requests = new Set(records.map(({ id }) => id))
+    for (const stream of streams) if (!requests.has(stream.key)) this.putStream(stream)
     for (const session of sessions) this.putSession(session)
     for (const record of records) this.putRecord(record)
   }
@@ -204,7 +217,36 @@ export class SqliteUsage {
       detail: Object.keys(detail).length === 0 ? null : JSON.stringify(detail),
     }
     this.statements.putRecord.run(...recordColumns.map((column) => row[column]))
+    this.addToSlot(record)
   }
+
+  private addToSlot(record: UsageRecord): void {
+    const { model, querySource = '', repository = '', costUsd, costSource = '', timeUnixMicro } = record
+    const { inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens } = record
+    const payer = record.source === 'metrics' ? 'claude' : costSource
+    const counts = [inputTokens, outputTokens, cacheReadTokens, cacheCreationTokens]
+    const rest = [model, querySource, repository, payer, ...counts, costUsd, timeUnixMicro]
+    this.statements.putSlot.run(...slotKey(record), ...rest)
+  }
+
+  /** From those without a price to those with one. */
+  private movePriced(record: UsageRecord): void {
+    const { costSource: _, ...unpriced } = record
+    this.addToSlot({
+      ...unpriced,
+      costUsd: null,
+      inputTokens: -record.inputTokens,
+      outputTokens: -record.outputTokens,
+      cacheReadTokens: -record.cacheReadTokens,
+      cacheCreationTokens: -record.cacheCreationTokens,
+    })
+    this.addToSlot(record)
+    this.statements.dropEmptySlots.run(...slotKey(record))
+  }
+}
+
+function slotKey({ sessionId, source, timeUnixMicro }: UsageRecord): [string, string, number] {
+  return [sessionId, source, slotOf(timeUnixMicro)]
 }
 
 interface UnpricedRow {
@@ -218,10 +260,12 @@ interface UnpricedRow {
   readonly output: number
   readonly cache_read: number
   readonly cache_creation: number
+  readonly query_source: string | null
+  readonly repository: string | null
   readonly detail: string | null
 }
 
-/** As much of a record as its price depends on. */
+/** As much of a record as its price, and the slot it is in, depend on. */
 function readRecord(row: UnpricedRow): UsageRecord {
   const detail: Partial<UsageRecord> = row.detail === null ? {} : JSON.parse(row.detail)
   return {
@@ -236,6 +280,8 @@ function readRecord(row: UnpricedRow): UsageRecord {
     outputTokens: row.output,
     cacheReadTokens: row.cache_read,
     cacheCreationTokens: row.cache_creation,
+    ...(row.query_source === null ? {} : { querySource: row.query_source }),
+    ...(row.repository === null ? {} : { repository: row.repository }),
     costUsd: null,
   }
 }

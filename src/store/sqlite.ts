@@ -8,7 +8,7 @@ import { describeError, Failure } from '../base/errors.ts'
 import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import type { SessionUsage, UsageRecord } from '../usage/record.ts'
-import { readLog, readPoint, readSession, readSpan, type SpanRow } from './rows.ts'
+import { readPoint, readSession, type SpanRow } from './rows.ts'
 import type { SessionFacts } from './session-facts.ts'
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
 import type {
@@ -75,12 +75,11 @@ class SqliteStore implements Store {
 
   span(traceId: string, spanId: string): OtlpSpan | undefined {
     const row = this.file.statements.span.get(traceId, spanId)
-    return row === null ? undefined : readSpan(row, this.file.sources.read(row.source))
+    return row === null ? undefined : this.file.span(row)
   }
 
   sessionLogs(sessionId: string, { offset, limit }: LogPart = everything): readonly OtlpLogRecord[] {
-    const { statements, sources } = this.file
-    return statements.sessionLogs.all(sessionId, limit, offset).map((row) => readLog(row, sources.read(row.source)))
+    return this.file.statements.sessionLogs.all(sessionId, limit, offset).map((row) => this.file.log(row))
   }
 
   sessions({ sinceUnixMicro, untilUnixMicro }: Period, limit: number): readonly SessionFacts[] {
@@ -132,22 +131,22 @@ class SqliteStore implements Store {
   }
 
   counts(): StoreCounts {
-    const count = (table: string): number =>
-      this.file.database.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()?.n ?? 0
     const bytes = [this.path, `${this.path}-wal`, `${this.path}-shm`].map(
       (file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0,
     )
     return {
-      spans: count('span'),
-      logs: count('log_record'),
-      points: count('point'),
+      spans: this.file.tally('span'),
+      logs: this.file.tally('log_record'),
+      points: this.file.tally('point'),
       bytes: bytes.reduce((sum, size) => sum + size, 0),
     }
   }
 
   retain({ maxAgeMs, maxBytes }: Retention): number {
     const before = (Date.now() - maxAgeMs) * 1000
-    let rows = this.file.sweep(before)
+    const remembered = (Date.now() - rememberedMs) * 1000
+    // A record is also the memory of its request.
+    let rows = this.file.sweep(before) + this.file.usage.sweep(Math.min(before, remembered))
     for (
       let cut = this.file.oldest();
       this.file.usedBytes() > maxBytes && cut !== undefined;
@@ -156,7 +155,7 @@ class SqliteStore implements Store {
       // The oldest twentieth of the time that there is, at least the oldest row.
       rows += this.file.sweep(cut + Math.max(1, (Date.now() * 1000 - cut) / 20))
     }
-    this.file.forget((Date.now() - rememberedMs) * 1000)
+    this.file.forget(remembered)
     if (rows > 0) this.file.database.run('PRAGMA incremental_vacuum')
     return rows
   }
@@ -167,7 +166,7 @@ class SqliteStore implements Store {
   }
 
   private spans(rows: readonly SpanRow[]): readonly OtlpSpan[] {
-    return rows.map((row) => readSpan(row, this.file.sources.read(row.source)))
+    return rows.map((row) => this.file.span(row))
   }
 
   private commit(): void {

@@ -62,7 +62,10 @@ export interface Store {
   marks(prefix: string, limit: number): readonly Mark[]
   /** Written when it returns; replaces the one of its key. Throws a Failure ('io') when it cannot be kept. */
   putMark(mark: Mark): void
-  /** Forgets what ended before, and the oldest beyond the size; says how many rows went. */
+  /**
+   * Forgets what ended before (to the hour; what a request brought goes together), and the oldest beyond the size; says how many rows
+   * went. Usage goes record by record when its time has come, and its sums stay, to the quarter of an hour.
+   */
   retain(limits: Retention): number
   close(): void
 }

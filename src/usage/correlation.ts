@@ -27,14 +27,18 @@ export function correlate(
   }
   const name = said('vcs.repository.name')
   const owner = said('vcs.owner.name')
-  const repository = name && owner ? `${owner}/${name}` : (name ?? said('vcs.repository.url.full'))
-  return compact({
+  const repository = (name && owner ? `${owner}/${name}` : (name ?? said('vcs.repository.url.full'))) ?? past.repository
+  const branch = said('vcs.ref.head.name') ?? past.branch
+  const user = said('user.email', 'user.account_uuid') ?? past.user ?? said('user.id')
+  // Every span and log record comes by here: no detour over entries.
+  const found: { -readonly [Name in keyof Correlation]: Correlation[Name] } = {
     sessionId,
     orchestrationId: said('orchestration.id') ?? past.orchestrationId ?? sessionId,
-    repository: repository ?? past.repository,
-    branch: said('vcs.ref.head.name') ?? past.branch,
-    user: said('user.email', 'user.account_uuid') ?? past.user ?? said('user.id'),
-  })
+  }
+  if (repository !== undefined) found.repository = repository
+  if (branch !== undefined) found.branch = branch
+  if (user !== undefined) found.user = user
+  return found
 }
 
 /** A text that is not empty. */

@@ -128,3 +128,9 @@ describe('a session', () => {
     expect(readSessionFacts(spans({ startUnixMicro: 0, endUnixMicro: 0, attributes: id })).size).toBe(0)
   })
 })
+
+test('a user is called by the address where there is one', () => {
+  const told = { ...id, 'user.account_uuid': 'f00d', 'user.email': 'dev@example.com' }
+  const facts = readSessionFacts(logs({ timeUnixMicro: 10, attributes: told }))
+  expect(facts.get('s1')?.user).toBe('dev@example.com')
+})

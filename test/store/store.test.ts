@@ -210,6 +210,70 @@ describe.each(Object.keys(stores))('the store %s', (scheme) => {
       expect(store.points('s', { sinceUnixMicro: begin, untilUnixMicro: begin + 2 })).toEqual([])
     }))
 
+  test('gives back a request of very many records, large ones among them', () =>
+    withStore(async () => {
+      const many = Array.from({ length: 700 }, (_, id) =>
+        span(id, { attributes: { 'session.id': 's1', text: 'x'.repeat(id % 50 === 0 ? 200_000 : id) } }),
+      )
+      await store.append({ signal: 'traces', spans: many })
+      await store.append({ signal: 'traces', spans: many.toReversed() })
+      expect(store.trace('1'.repeat(32))).toEqual(many)
+      expect(store.span('1'.repeat(32), span(650).spanId)).toEqual(many[650])
+      const part = store.sessionSpans('s1', { limit: 10, after: many[400] as OtlpSpan })
+      expect(part).toEqual(many.slice(401, 411))
+      expect(store.sessionLogs('s1')).toEqual([])
+    }))
+
+  test('counts what there is over repetitions, forgetting and its closing', async () => {
+    const day = 86_400_000
+    const old = begin - 3 * day * 1000
+    await withStore(async () => {
+      const spans = Array.from({ length: 20 }, (_, id) => span(id, { endUnixMicro: id < 7 ? old + id : begin + id }))
+      for (let time = 0; time < 2; time++) await store.append({ signal: 'traces', spans })
+      await store.append({ signal: 'logs', logs: [log(1), log(2, { timeUnixMicro: old })] })
+      await store.append({ signal: 'metrics', points })
+      expect(store.counts()).toMatchObject({ spans: 20, logs: 2, points: points.length })
+      expect(store.retain({ maxAgeMs: 2 * day, maxBytes: 1e12 })).toBe(8)
+      expect(store.counts()).toMatchObject({ spans: 13, logs: 1, points: points.length })
+    })
+    await withStore(async () => {
+      expect(store.counts()).toMatchObject({ spans: 13, logs: 1, points: points.length })
+    })
+  })
+
+  test('keeps what a request brought until the last of it has ended', () =>
+    withStore(async () => {
+      const minute = 60_000_000
+      const ends = [begin - 10 * minute, begin - 50 * minute]
+      const spans = ends.map((at, id) => span(id, { startUnixMicro: at - 1, endUnixMicro: at }))
+      await store.append({ signal: 'traces', spans })
+      const ageOf = (at: number) => Date.now() - at / 1000
+      store.retain({ maxAgeMs: ageOf(begin - 30 * minute), maxBytes: 1e12 })
+      expect(store.counts().spans).toBe(2)
+      store.retain({ maxAgeMs: ageOf(begin - 5 * minute), maxBytes: 1e12 })
+      expect(store.counts().spans).toBe(0)
+    }))
+
+  test('has log records without a time of their own where they were seen', () =>
+    withStore(async () => {
+      await store.append({ signal: 'logs', logs: [log(5, { timeUnixMicro: 0 }), log(1)] })
+      expect(store.sessionLogs('s1').map(({ timeUnixMicro }) => timeUnixMicro)).toEqual([begin + 1, begin + 6])
+    }))
+
+  test('gives back what came after the oldest was forgotten', () =>
+    withStore(async () => {
+      const old = begin - 3 * 86_400_000_000
+      await store.append({ signal: 'traces', spans: [span(1), span(2, { startUnixMicro: old, endUnixMicro: old })] })
+      expect(store.trace('1'.repeat(32))).toHaveLength(2)
+      store.retain({ maxAgeMs: 2 * 86_400_000, maxBytes: 1e12 })
+      await store.append({ signal: 'logs', logs: [log(3)] })
+      expect(store.trace('1'.repeat(32))).toEqual([span(1)])
+      expect(store.sessionLogs('s1')).toEqual([log(3)])
+      store.retain({ maxAgeMs: -86_400_000, maxBytes: 1e12 })
+      await store.append({ signal: 'logs', logs: [log(4)] })
+      expect(store.sessionLogs('s1')).toEqual([log(4)])
+    }))
+
   test('forgets what is older than asked, and nothing else', () =>
     withStore(async () => {
       const day = 86_400_000
@@ -282,6 +346,19 @@ describe('the file', () => {
       expect(store.marks('a', 1)).toHaveLength(1)
       store.close()
     }
+  })
+
+  test('takes no room for what is sent again', async () => {
+    const store = openSqliteStore(path)
+    const spans = Array.from({ length: 300 }, (_, id) => span(id))
+    for (let time = 0; time < 3; time++) {
+      await store.append({ signal: 'traces', spans })
+      await store.append({ signal: 'logs', logs: [log(1), log(2)] })
+    }
+    const file = new Database(path, { readonly: true })
+    expect(file.query('SELECT count(*) AS blocks FROM block').get()).toEqual({ blocks: 3 })
+    file.close()
+    store.close()
   })
 
   test('of a later version is refused and left as it is', () => {

@@ -1,4 +1,5 @@
 /** Recorded cases through the store: what was served is what it sums up, over restarts and repetitions. */
+import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -96,11 +97,73 @@ describe('usage', () => {
     store.close()
   })
 
-  test('stays when spans are forgotten', async () => {
+  test('of any period is what its records say, whatever its ends are', async () => {
     const store = await openStore(fresh())
-    store.appendHistory([request])
+    const minute = 60_000_000
+    const records = Array.from({ length: 300 }, (_, index) => ({
+      ...request,
+      id: `transcript:msg_${index}`,
+      timeUnixMicro: request.timeUnixMicro + ((index * 7919) % 600) * minute + index,
+      sessionId: `s${index % 7}`,
+      model: index % 3 === 0 ? 'claude-opus-5-5' : 'unheard-of',
+      outputTokens: index,
+    }))
+    store.appendHistory(records)
+    for (const [since, until] of [
+      [0, 600],
+      [1, 2],
+      [3, 14.5],
+      [14, 16],
+      [15, 30],
+      [7.25, 431.75],
+      [29.999, 30.001],
+    ] as const) {
+      const period = {
+        sinceUnixMicro: request.timeUnixMicro + since * minute,
+        untilUnixMicro: request.timeUnixMicro + until * minute,
+      }
+      const inside = records.filter(
+        ({ timeUnixMicro: time }) => time >= period.sinceUnixMicro && time < period.untilUnixMicro,
+      )
+      const expected = inside.reduce((sum, { outputTokens }) => sum + outputTokens, 0)
+      const [total] = store.usage([], period)
+      expect(total?.outputTokens ?? 0).toBe(expected)
+      expect(total?.sessions ?? 0).toBe(new Set(inside.map(({ sessionId }) => sessionId)).size)
+      expect(total?.lastUnixMicro ?? 0).toBe(Math.max(0, ...inside.map(({ timeUnixMicro }) => timeUnixMicro)))
+      for (const by of ['minute', 'session', 'model'] as const) {
+        const parts = store.usage([by], period)
+        expect(parts.reduce((sum, { outputTokens }) => sum + outputTokens, 0)).toBe(expected)
+      }
+    }
+    store.close()
+  })
+
+  test('keeps its sums when its records have gone, which are kept for as long as a request may come again', async () => {
+    const path = fresh()
+    const store = await openStore(path)
+    const daysAgo = (days: number) => (Date.now() - days * 86_400_000) * 1000
+    const old = { ...request, timeUnixMicro: daysAgo(40), sessionId: 's2' }
+    store.appendHistory([{ ...old, id: 'transcript:msg_old' }])
+    store.appendHistory([{ ...old, id: 'events:old', source: 'events', sessionId: 's3' }])
+    store.appendHistory([{ ...old, id: 'events:new', source: 'events', sessionId: 's4', timeUnixMicro: daysAgo(20) }])
+    const before = store.usage(['day', 'session', 'model'], always)
+    expect(before).toHaveLength(3)
     store.retain({ maxAgeMs: 0, maxBytes: 1_000_000_000 })
-    expect(store.usage([], always)).toHaveLength(1)
+    expect(store.usage(['day', 'session', 'model'], always)).toEqual(before)
+    const left = new Database(path, { readonly: true })
+    const ids = left.query<{ id: string }, []>('SELECT id FROM usage_record ORDER BY id').all()
+    expect(ids.map(({ id }) => id)).toEqual(['events:new', 'transcript:msg_old'])
+    left.close()
+    store.close()
+  })
+
+  test('of an old transcript counts once, however long ago it was counted', async () => {
+    const store = await openStore(fresh())
+    const old = { ...request, timeUnixMicro: (Date.now() - 400 * 86_400_000) * 1000 }
+    expect(store.appendHistory([old])).toBe(1)
+    store.retain({ maxAgeMs: 86_400_000, maxBytes: 1_000_000_000 })
+    expect(store.appendHistory([old])).toBe(0)
+    expect(store.usage([], always)[0]?.outputTokens).toBe(20)
     store.close()
   })
 })
@@ -143,15 +206,20 @@ test('what had no price gets one when there is one, and keeps it', async () => {
     for (const batch of unknown) await store.append(batch)
     const [sum] = store.usage([], always)
     const [session] = store.sessionUsages(always)
+    const bySource = store
+      .usage(['costSource'], always)
+      .map(({ costSource, outputTokens }) => [costSource, outputTokens])
     store.close()
     const { costUsd, unpricedRequests } = session?.bySource.events ?? {}
-    return { sum: sum?.costUsd, costUsd, unpricedRequests, input: sum?.inputTokens ?? 0 }
+    return { sum: sum?.costUsd, costUsd, unpricedRequests, input: sum?.inputTokens ?? 0, bySource }
   }
   const before = await look()
   expect(before).toMatchObject({ sum: null, costUsd: null })
+  expect(before.bySource.map(([who]) => who)).toEqual([''])
   expect(before.unpricedRequests).toBeGreaterThan(5)
   for (const price of [2000, 7]) {
-    const { sum, costUsd, unpricedRequests, input } = await look(priceOf(price))
+    const { sum, costUsd, unpricedRequests, input, bySource } = await look(priceOf(price))
+    expect(bySource).toEqual([[expect.stringMatching(/./), before.bySource[0]?.[1] ?? 0]])
     expect(sum).toBeCloseTo((input * 2000) / 1e6)
     expect(costUsd).toBeCloseTo(sum ?? 0)
     expect(unpricedRequests).toBe(0)
