@@ -45,6 +45,8 @@ export interface Hub {
 
 /** What is beyond the bounds goes now and then, in pieces that hold nobody up for long. */
 const retentionMs = 600_000
+/** Senders come again; until then everybody else would wait. */
+const busyMs = 200
 const retryAfterMs = 5000
 
 /**
@@ -61,7 +63,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   }
   if (config.store === '') throw new Failure('io', 'no home folder is known (HOME is not set)', 'name a store: --store')
   const prices = readPrices(config.prices)
-  const store = await openStore(config.store, { notice, prices })
+  const store = await openStore(config.store, { notice, prices, busyMs })
   const feed = createFeed()
   const live = createLive()
   const guard = createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })

@@ -44,16 +44,19 @@ import {
   spanColumns,
 } from './sqlite-inserts.ts'
 import { SqliteUsage } from './sqlite-usage.ts'
-import type { Mark } from './store.ts'
+import type { Mark, StoreOptions } from './store.ts'
 
-/** How long another process may hold the file: a reader's checkpoint, a person with a shell. */
-const busyMs = 5000
+/** How long another process may hold the file while it is opened: a reader's checkpoint, a person with a shell. */
+const openBusyMs = 5000
 /** Of one kind, in one transaction, so that nobody waits for long. */
 const rowsPerSweep = 5000
 const blocksPerSweep = 50
 
 /** Opens or makes it, for its owner alone. Throws a Failure where a later version has written it. */
-export function openSqliteFile(path: string, prices: Prices = createPrices()): SqliteFile {
+export function openSqliteFile(
+  path: string,
+  { prices = createPrices(), busyMs = openBusyMs }: StoreOptions = {},
+): SqliteFile {
   ensurePrivateFolder(dirname(path))
   // SQLite gives its other files the mode of this one.
   closeSync(openSync(path, 'a', 0o600))
@@ -62,6 +65,7 @@ export function openSqliteFile(path: string, prices: Prices = createPrices()): S
     migrate(database, path)
     const file = new SqliteFile(database, prices)
     file.usage.priceUnpriced()
+    database.run(`PRAGMA busy_timeout = ${busyMs}`)
     return file
   } catch (error) {
     database.close()
@@ -70,7 +74,7 @@ export function openSqliteFile(path: string, prices: Prices = createPrices()): S
 }
 
 function migrate(database: Database, path: string): void {
-  database.run(`PRAGMA busy_timeout = ${busyMs}`)
+  database.run(`PRAGMA busy_timeout = ${openBusyMs}`)
   const version = database.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version ?? 0
   if (version > migrations.length) {
     const found = `schema ${version}, this one knows ${migrations.length}`

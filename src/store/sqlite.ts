@@ -173,10 +173,11 @@ class SqliteStore implements Store {
     const waiting = this.waiting
     this.waiting = []
     if (waiting.length === 0) return
-    if (this.keep(waiting) === undefined) return
-    // One that cannot be kept takes none of the others with it.
+    const failed = this.keep(waiting)
+    if (failed === undefined) return
+    // One that cannot be kept takes none of the others with it; a file that is held takes none at all.
     for (const each of waiting) {
-      const failure = this.keep([each])
+      const failure = waiting.length === 1 || isHeld(failed.cause) ? failed : this.keep([each])
       if (failure !== undefined) each.reject(failure)
     }
   }
@@ -193,13 +194,15 @@ class SqliteStore implements Store {
   }
 
   private failure(error: unknown): Failure {
-    const hint = 'is there room on the disk, and may we write there?'
-    return new Failure('io', `${this.path}: ${describeError(error)}`, hint)
+    const hint = isHeld(error) ? 'another process writes to it' : 'is there room on the disk, and may we write there?'
+    const failure = new Failure('io', `${this.path}: ${describeError(error)}`, hint)
+    failure.cause = error
+    return failure
   }
 
   private openWhole(): SqliteFile {
     try {
-      return openSqliteFile(this.path, this.options.prices)
+      return openSqliteFile(this.path, this.options)
     } catch (error) {
       if (isDamaged(error)) return this.startAnew(error)
       if (error instanceof Failure) throw error
@@ -215,8 +218,12 @@ class SqliteStore implements Store {
       if (existsSync(`${this.path}${end}`)) renameSync(`${this.path}${end}`, `${aside}${end}`)
     }
     this.options.notice?.(`${this.path} is damaged (${describeError(error)}): set aside as ${aside}, a new one begun`)
-    return openSqliteFile(this.path, this.options.prices)
+    return openSqliteFile(this.path, this.options)
   }
+}
+
+function isHeld(error: unknown): boolean {
+  return error instanceof SQLiteError && /^SQLITE_BUSY/.test(error.code ?? '')
 }
 
 function isDamaged(error: unknown): boolean {

@@ -103,6 +103,8 @@ export interface Retention {
 export interface StoreOptions {
   /** For what Claude Code states no cost of. */
   readonly prices?: Prices
+  /** How long a write waits for another process that writes; nobody else is served meanwhile. 5000 where it is not given. */
+  readonly busyMs?: number
   /** Told what a person should know: a damaged file was set aside. */
   readonly notice?: (message: string) => void
 }

@@ -348,6 +348,22 @@ describe('the file', () => {
     }
   })
 
+  test('that another process writes to takes what comes again when that is done', async () => {
+    const store = openSqliteStore(path, { busyMs: 20 })
+    const other = new Database(path)
+    other.run('BEGIN IMMEDIATE')
+    const answers = await Promise.allSettled(
+      [span(1), span(2)].map((each) => store.append({ signal: 'traces', spans: [each] })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(answers[0]).toMatchObject({ reason: { kind: 'io', hint: 'another process writes to it' } })
+    other.run('COMMIT')
+    other.close()
+    await store.append({ signal: 'traces', spans: [span(1)] })
+    expect(spanOf(store)).toHaveLength(1)
+    store.close()
+  })
+
   test('takes no room for what is sent again', async () => {
     const store = openSqliteStore(path)
     const spans = Array.from({ length: 300 }, (_, id) => span(id))
