@@ -12,6 +12,8 @@ export interface StatePaths {
   readonly sessions: string
   /** Our hooks as a plugin; its path shows in claude's resume hint, so it never changes. */
   readonly plugin: string
+  /** What was found in settings files before our hooks were put into them. */
+  readonly installations: string
   readonly log: string
   /** What was given up to stay within the budget: see session/budget.ts. */
   readonly dropped: string
@@ -38,6 +40,7 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     runs: join(root, 'runs'),
     sessions: join(root, 'sessions'),
     plugin: join(root, 'plugin'),
+    installations: join(root, 'installations'),
     log: join(root, 'log'),
     dropped: join(root, 'dropped.jsonl'),
     signals: join(root, 'signals.jsonl'),

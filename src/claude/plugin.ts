@@ -6,11 +6,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
 import { version } from '../base/version.ts'
-import { hookEvents } from './events.ts'
+import { hookHandler, registeredEvents } from './hook-command.ts'
 import { pluginMark } from './registration.ts'
-
-/** Seconds; a hook takes milliseconds, and one that hangs must not hold claude up. */
-const hookTimeoutSeconds = 10
 
 /** Writes what differs from what is there; two sessions that start at once may both do so. */
 export function ensurePlugin(folder: string, executable: string): void {
@@ -22,12 +19,7 @@ export function ensurePlugin(folder: string, executable: string): void {
 
 /** The `hooks` object of Claude Code's settings, with our executable called directly, without a shell. */
 export function hookRegistrations(executable: string): Record<string, readonly unknown[]> {
-  const registered = Object.entries(hookEvents).filter(([, { run }]) => run !== 'never')
-  const registrations = registered.map(([event, { run }]): [string, readonly unknown[]] => {
-    const command = { type: 'command', command: executable, args: ['hook', event], timeout: hookTimeoutSeconds }
-    return [event, [{ hooks: [run === 'async' ? { ...command, async: true } : command] }]]
-  })
-  return Object.fromEntries(registrations)
+  return Object.fromEntries(registeredEvents.map((event) => [event, [{ hooks: [hookHandler(executable, event)] }]]))
 }
 
 function writeIfChanged(folder: string, name: string, value: unknown): void {

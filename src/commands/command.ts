@@ -4,13 +4,21 @@ import { Failure } from '../base/errors.ts'
 import type { Flags } from './settings.ts'
 
 export interface Command {
+  /** Its options and positional arguments, for completions. */
+  readonly args: ArgsDef
+  /** The words that a positional argument can be. */
+  readonly words: readonly string[]
   /** `args` without the command's name; `flags` are the settings given on the command line. */
   run(args: readonly string[], flags: Flags): Promise<void>
 }
 
 /** A command reads its arguments, calls one function of the domain, prints. `data` in its context is `flags`. */
-export function defineOurCommand<T extends ArgsDef>(definition: CommandDef<T> & { args: T }): Command {
+export function defineOurCommand<T extends ArgsDef>(
+  definition: CommandDef<T> & { readonly args: T; readonly words?: readonly string[] },
+): Command {
   return {
+    args: definition.args,
+    words: definition.words ?? [],
     async run(args, flags) {
       if (args.includes('--help') || args.includes('-h')) {
         process.stdout.write(`${await renderUsage(definition)}\n`)

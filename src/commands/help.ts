@@ -14,7 +14,7 @@ export function renderHelp(): string {
 Usage
   claude-otel [anything claude takes]     run claude with these arguments
   claude-otel -- --help                   claude's own help; behind -- everything is claude's
-  claude-otel <command>
+  claude-otel <command>                   claude-otel <command> --help tells its options
 
 Commands
 ${columns(ours.map(([name, { description }]) => [name, description]))}

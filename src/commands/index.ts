@@ -14,14 +14,30 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     description: 'take usage from the transcripts that Claude Code has kept',
     load: async () => (await import('./backfill.ts')).default,
   },
+  completion: {
+    description: 'print what completes our commands and flags in bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).default,
+  },
   drain: {
     description: 'send what earlier runs could not',
     load: async () => (await import('./drain.ts')).default,
+  },
+  env: {
+    description: 'print the variables that make plain Claude Code send its own telemetry',
+    load: async () => (await import('./env.ts')).default,
+  },
+  help: {
+    description: 'tell of a topic: settings, privacy, reliability, hooks, hub, troubleshooting',
+    load: async () => (await import('./topics.ts')).default,
   },
   hook: {
     description: 'record a hook event from stdin: the hook command in settings.json',
     // main.ts has answered it before anything else is loaded.
     load: () => Promise.reject(new Error('a hook is not a command of the command line')),
+  },
+  hooks: {
+    description: 'add, remove or list our hooks in Claude Code’s settings: recording without the wrapper',
+    load: async () => (await import('./hooks.ts')).default,
   },
   hub: {
     description: 'the hub in the background, until nobody needs it',
@@ -38,7 +54,7 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     load: async () => (await import('./serve.ts')).default,
   },
   status: {
-    description: 'show what was sent, what waits and what was dropped',
+    description: 'show what is set up, whether it works, what was sent, what waits, and what to mend',
     load: async () => (await import('./status.ts')).default,
   },
   statusline: {

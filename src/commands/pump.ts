@@ -1,5 +1,6 @@
 /** `claude-otel pump <run folder>`: started by a hook that found nobody to empty the spool. Not for people. */
 
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
@@ -7,9 +8,18 @@ import { readEnvironment } from '../config/environment.ts'
 import { HubKeeper } from '../hub/keeper.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { enforceBudget } from '../session/budget.ts'
+import { isProcessAlive } from '../session/processes.ts'
 import { type Exit, startPump } from '../session/pump.ts'
 import { recoverRuns } from '../session/recover.ts'
-import { claimRun, createRunFolder, type RunFolder, readRunContext } from '../session/run.ts'
+import {
+  claimRun,
+  createRunFolder,
+  discardRecords,
+  discardRun,
+  type RunFolder,
+  readRunContext,
+  releaseRun,
+} from '../session/run.ts'
 import { readSpool } from '../session/spool.ts'
 import { defineOurCommand } from './command.ts'
 import { configForRun, resolveSettings } from './settings.ts'
@@ -26,9 +36,10 @@ export default defineOurCommand({
     const env = readEnvironment()
     const paths = resolveStatePaths(env)
     const resolution = await resolveSettings(env, data)
-    if (paths === undefined || resolution.config.disabled) return
+    if (paths === undefined) return
     const folder = createRunFolder(args.run)
     if (!claimRun(folder)) return
+    if (resolution.config.disabled) return discardWhileAlive(folder)
     const context = readRunContext(folder)
     const config = await configForRun(resolution, context)
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
@@ -51,6 +62,20 @@ export default defineOurCommand({
     for (const drop of enforceBudget({ paths, storage: config.storage })) log(`dropped: ${JSON.stringify(drop)}`)
   },
 })
+
+/**
+ * Hooks cannot know that telemetry is off; what they bring is thrown away, and none of them has to start another process. What
+ * was written down before it was switched off waits.
+ */
+async function discardWhileAlive(folder: RunFolder): Promise<void> {
+  const claude = claudeOf(folder)
+  while (isProcessAlive(claude)) {
+    discardRecords(folder)
+    await Bun.sleep(pollMs)
+  }
+  if (existsSync(folder.journal)) releaseRun(folder)
+  else discardRun(folder)
+}
 
 /** Of a run that nobody wrapped it is in the folder's name; of one whose wrapper died too soon, in what its first hook has written. */
 function claudeOf(folder: RunFolder): number {

@@ -3,8 +3,12 @@
 /** Our commands; none has the name of one of claude's, so that `alias claude=claude-otel` takes nothing away. */
 export const commandNames = [
   'backfill',
+  'completion',
   'drain',
+  'env',
+  'help',
   'hook',
+  'hooks',
   'hub',
   'pump',
   'serve',

@@ -1,122 +1,120 @@
-/** `claude-otel status`: what was sent, what waits, what was dropped, and how our hooks do. */
+/** `claude-otel status`: what is set up, whether it works now, what was sent, what waits, and what to mend. */
 import { Failure } from '../base/errors.ts'
 import { resolveStatePaths, type StatePaths } from '../base/paths.ts'
 import { version } from '../base/version.ts'
-import { readEnvironment } from '../config/environment.ts'
-import { showBytes, showDuration } from '../config/kinds.ts'
+import { findClaude } from '../claude/binary.ts'
+import { readHookSources } from '../claude/settings-files.ts'
+import { readClaudeVersion } from '../claude/version.ts'
+import type { Config, Environment, Resolution } from '../config/config.ts'
+import { readEnvironment, workingFolder } from '../config/environment.ts'
+import { clockSkew, type Probe, probeDestinations } from '../export/probe.ts'
 import { type HubPresence, readPresence } from '../hub/presence.ts'
-import { renderDrops } from '../session/drops.ts'
-import { hookPercentile } from '../session/health.ts'
+import { createRunEntry } from '../session/begin.ts'
 import { isProcessAlive } from '../session/processes.ts'
-import { readStatus, type StateStatus } from '../session/status.ts'
+import { rootRef } from '../session/root.ts'
+import { readStatus } from '../session/status.ts'
 import { defineOurCommand } from './command.ts'
+import { type Facts, findFaults } from './findings.ts'
 import { resolveSettings } from './settings.ts'
-import { align, formatAgo, formatBytes, formatCount } from './table.ts'
+import { hookNumbers, renderStatus } from './status-text.ts'
 
 export default defineOurCommand({
-  meta: { name: 'status', description: 'Show what was sent, what waits and what was dropped.' },
-  args: { json: { type: 'boolean', description: 'Print everything as JSON.' } },
+  meta: { name: 'status', description: 'Show what is set up, whether it works, and what was sent.' },
+  args: {
+    send: { type: 'boolean', description: 'Send a test span, log record and metric to each destination.' },
+    timeout: { type: 'string', description: 'Seconds to wait for answers.', default: '2' },
+    json: { type: 'boolean', description: 'Print everything as JSON.' },
+  },
   async run({ args, data }) {
+    const seconds = Number(args.timeout)
+    if (!(seconds > 0)) throw new Failure('usage', `--timeout is "${args.timeout}"`, 'give a number of seconds above 0')
     const env = readEnvironment()
     const paths = resolveStatePaths(env)
     if (paths === undefined)
       throw new Failure('io', 'no home folder is known (HOME is not set)', 'set HOME or CLAUDE_OTEL_HOME')
-    const { config } = await resolveSettings(env, data)
-    const status = readStatus(paths, config)
-    const { health, ...rest } = status
-    const hub = await findHub(paths)
-    const state = { version, state: paths.root, ...rest, hooks: hookNumbers(status), counts: health.counts }
-    const numbers = { ...state, ...(hub === undefined ? {} : { hub }) }
-    process.stdout.write(
-      args.json ? `${JSON.stringify(numbers, undefined, 2)}\n` : renderStatus(paths.root, { ...status, hub }),
-    )
+    const resolution = await resolveSettings(env, data)
+    const { health, ...state } = readStatus(paths, resolution.config)
+    const { sent, ...facts } = await look(env, paths, resolution, seconds * 1000, args.send === true)
+    const { sources, probes, claude, hub } = facts
+    const findings = findFaults(facts)
+    const settings = resolution.settings.filter(({ origin }) => origin !== 'default')
+    const told = { settings, claude, sources, probes, findings, ...(sent === undefined ? {} : { sent }) }
+    if (args.json) {
+      const hooks = hookNumbers({ ...state, health })
+      const numbers = { version, state: paths.root, ...state, hooks, counts: health.counts, ...told }
+      process.stdout.write(`${JSON.stringify({ ...numbers, ...(hub === undefined ? {} : { hub }) }, undefined, 2)}\n`)
+    } else process.stdout.write(renderStatus(paths.root, { ...state, health, hub, ...told }))
+    const refused = probes.find(({ status }) => status !== 'accepted')
+    if (sent === undefined || refused === undefined) return
+    throw new Failure('unavailable', `a test was not accepted: ${refused.reason ?? refused.status}`, refused.hint)
   },
 })
+
+/** Everything that has to be asked for, at the same time, within about the time that is given. */
+async function look(
+  env: Environment,
+  paths: StatePaths,
+  resolution: Resolution,
+  timeoutMs: number,
+  isTest: boolean,
+): Promise<Facts & { readonly sent?: { readonly traceId: string } }> {
+  const { config } = resolution
+  const [claude, { probes, traceId }, skews, hub] = await Promise.all([
+    claudeFacts(env, timeoutMs),
+    tryOut(config, timeoutMs, isTest),
+    clocks(config, timeoutMs),
+    findHub(paths),
+  ])
+  const sources = readHookSources({ env, cwd: workingFolder() })
+  const hidden = await hiddenFromHooks(env, resolution)
+  const facts = { env, resolution, hidden, claude, sources, probes, skews, hub }
+  return traceId === undefined ? facts : { ...facts, sent: { traceId } }
+}
+
+/** Claude Code takes every OTEL_* variable away from its hooks. */
+async function hiddenFromHooks(env: Environment, { settings }: Resolution): Promise<string[]> {
+  const seen = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('OTEL_')))
+  const known = new Map((await resolveSettings(seen, {})).settings.map(({ key, shown }) => [key, shown]))
+  const differing = settings.filter(({ key, shown }) => known.get(key) !== shown)
+  return [...new Set(differing.map(({ origin }) => origin).filter((origin) => origin.startsWith('OTEL_')))]
+}
+
+async function tryOut(
+  config: Config,
+  timeoutMs: number,
+  isTest: boolean,
+): Promise<{ probes: Probe[]; traceId?: string }> {
+  if (!isTest) return { probes: await probeDestinations(config, { timeoutMs }) }
+  const { createTestPayloads } = await import('../export/test-signals.ts')
+  const runId = crypto.randomUUID()
+  const at = Date.now() * 1000
+  const ref = rootRef(runId, { kind: 'always_on', parentBased: false, ratio: 1 }, undefined)
+  const payloads = await createTestPayloads(config, createRunEntry(config, runId, at).resource, ref, at)
+  return { probes: await probeDestinations(config, { timeoutMs, payloads }), traceId: ref.traceId }
+}
+
+async function claudeFacts(env: Environment, timeoutMs: number): Promise<Facts['claude']> {
+  try {
+    const path = findClaude(env, process.execPath)
+    const found = await readClaudeVersion(path, env, timeoutMs)
+    return { path, ...(found === undefined ? {} : { version: found }) }
+  } catch (error) {
+    if (error instanceof Failure) return { failure: error }
+    throw error
+  }
+}
+
+/** Of each server that can be asked, once. */
+async function clocks({ disabled, signals }: Config, timeoutMs: number): Promise<Facts['skews']> {
+  const all = Object.values(signals).flatMap(({ destinations }) => destinations)
+  const targets = all.flatMap((each) => (each.kind === 'otlp' && !disabled ? [each.target] : []))
+  const hosts = new Map(targets.map((target) => [new URL(target.url).origin, target]))
+  const asked = [...hosts].map(async ([origin, target]) => ({ origin, ms: await clockSkew(target, timeoutMs) }))
+  return (await Promise.all(asked)).flatMap(({ origin, ms }) => (ms === undefined ? [] : [{ origin, ms }]))
+}
 
 /** The hub of this user, if it lives. */
 async function findHub(paths: StatePaths): Promise<HubPresence | undefined> {
   const hub = await readPresence(paths.hubPresence)
   return hub !== undefined && isProcessAlive(hub.pid, hub.birth) ? hub : undefined
-}
-
-interface HookNumbers {
-  readonly calls: number
-  readonly p50Ms?: number
-  readonly p99Ms?: number
-}
-
-/** `calls` that were measured; percentiles only where there are any. */
-function hookNumbers({ health }: StateStatus): HookNumbers {
-  const [p50Ms, p99Ms] = [hookPercentile(health, 0.5), hookPercentile(health, 0.99)]
-  const calls = health.hooks.reduce((sum, count) => sum + count, 0)
-  return p50Ms === undefined || p99Ms === undefined ? { calls } : { calls, p50Ms, p99Ms }
-}
-
-/** Plain text with a final line break. */
-export function renderStatus(
-  root: string,
-  status: StateStatus & { readonly hub?: HubPresence | undefined },
-  now = Date.now(),
-): string {
-  const sections = [
-    ['Destinations', ...renderDestinations(status, now)],
-    ['Hub', ...renderHub(status.hub)],
-    ['Runs', ...renderRuns(status, now)],
-    ['Hooks', ...renderHooks(status)],
-    ['Counts', ...renderCounts(status)],
-    ['State', ...renderState(root, status)],
-  ]
-  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`
-}
-
-function renderDestinations({ destinations, reported }: StateStatus, now: number): string[] {
-  const rows = Object.entries(destinations).map(([name, { delivered, queued, dropped, lastError, at }]) => [
-    name,
-    `${delivered} delivered`,
-    `${queued} queued`,
-    `${dropped} dropped`,
-    at === undefined ? 'not used yet' : formatAgo(now - at),
-    ...(lastError === undefined ? [] : [lastError]),
-  ])
-  if (rows.length === 0) return ['  none']
-  const since = reported.sinceAt === undefined ? '' : `, the first ${formatAgo(now - reported.sinceAt)}`
-  return [...align(rows), `  over ${formatCount(reported.runs, 'run')}${since}`]
-}
-
-function renderHub(hub: HubPresence | undefined): string[] {
-  if (hub === undefined) return ['  none runs']
-  const { url, host, grpcPort, httpPort, store, pid } = hub
-  const ports = `OTLP at ${host}, gRPC on ${grpcPort}, HTTP on ${httpPort}`
-  return [`  process ${pid}, version ${hub.version}; dashboard at ${url}`, `  ${ports}; kept in ${store}`]
-}
-
-function renderRuns({ living, waiting, uncounted, oldestWaitingAt }: StateStatus, now: number): string[] {
-  const oldest = oldestWaitingAt === undefined ? '' : `, the oldest from ${formatAgo(now - oldestWaitingAt)}`
-  const hint = waiting === 0 ? '' : '; the next run or `claude-otel drain` sends them'
-  const unknown = uncounted === 0 ? '' : ` (${uncounted} of them killed, not counted above)`
-  return [`  ${living} running`, `  ${waiting} waiting to be sent${unknown}${oldest}${hint}`]
-}
-
-function renderState(root: string, { bytes, storage, givenUp }: StateStatus): string[] {
-  const lost = renderDrops(givenUp, storage)
-  const most = `${showBytes(storage.maxBytes)} and ${showDuration(storage.maxAgeMs)} for what is not delivered`
-  return [`  ${formatBytes(bytes)} in ${root}; at most ${most}`, ...(lost === undefined ? [] : [`  ${lost}`])]
-}
-
-function renderHooks(status: StateStatus): string[] {
-  const { calls, p50Ms, p99Ms } = hookNumbers(status)
-  if (p50Ms === undefined || p99Ms === undefined) return ['  none was measured yet']
-  const lost = sum(status.health.counts['claude_otel.hooks_lost_total'])
-  return [`  ${formatCount(calls, 'call')}, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ${lost} lost`]
-}
-
-function renderCounts({ health }: StateStatus): string[] {
-  const rows = Object.entries(health.counts).flatMap(([instrument, labels]) =>
-    Object.entries(labels).map(([label, count]) => [instrument, label, String(count)]),
-  )
-  return rows.length === 0 ? ['  nothing was dropped, cut, masked or unknown'] : align(rows)
-}
-
-function sum(labels: Readonly<Record<string, number>> = {}): number {
-  return Object.values(labels).reduce((total, count) => total + count, 0)
 }

@@ -22,6 +22,7 @@ interface Numbers {
 
 export default defineOurCommand({
   meta: { name: 'usage', description: `What was used and what it cost, by ${groups.join(', ')}.` },
+  words: groups,
   args: {
     by: { type: 'positional', required: false, description: `${groups.join(', ')}; day when nothing is said` },
     since: { type: 'string', description: 'Only what came later: 12h, 7d, 4w, or a date such as 2026-11-01.' },

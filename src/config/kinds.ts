@@ -13,6 +13,8 @@ export interface Kind<T> {
   show(value: T, secret: boolean): string
   /** As a flag it needs no value. */
   readonly isSwitch?: true
+  /** All that it can be, where that is a set of words. */
+  readonly words?: readonly string[]
 }
 
 export type Reading<K> = K extends Kind<infer T> ? T : never
@@ -57,6 +59,7 @@ export function choice<const C extends string>(of: readonly C[], aliases: Readon
       return { hint: `use one of: ${of.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}` }
     },
     show: (value) => value,
+    words: of,
   }
 }
 
@@ -78,6 +81,7 @@ export function list<const C extends string>(of: readonly C[]): Kind<readonly C[
       return { value: all }
     },
     show: (value) => value.join(','),
+    words: of,
   }
 }
 

@@ -142,6 +142,21 @@ export function isSet(key: SettingKey, sources: ConfigSources): boolean {
   return findCandidate(key, sources, fileValues(sources.file, new Report()).get(key)) !== undefined
 }
 
+/** What flags and environment say, as it is written there; the user's file and the defaults are left out. */
+export function givenOutside({ env, flags }: ConfigSources): ReadonlyMap<SettingKey, GivenValue> {
+  const found = settingKeys.flatMap((key) => {
+    const given = findCandidate(key, { env, ...(flags === undefined ? {} : { flags }) }, undefined)
+    return given === undefined ? [] : [[key, { value: given.raw, source: given.source }] as const]
+  })
+  return new Map(found)
+}
+
+export interface GivenValue {
+  readonly value: unknown
+  /** A variable or flag. */
+  readonly source: string
+}
+
 interface Candidate {
   readonly raw: unknown
   readonly source: string

@@ -35,7 +35,7 @@ export async function stampHook(): Promise<void> {
   const createPath = isAttended || env[runVariable] === undefined || isBeginning(process.argv[3])
   await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, `${header}\n${payload}\n`, { createPath })
   globalThis.faultPoint?.('hook.written')
-  if (!isAttended && !isAlive(await readOwner(run))) startPump(run)
+  if (!isAttended && !(await works(await readOwner(run)))) startPump(run)
 }
 
 function isBeginning(label: string | undefined): boolean {
@@ -50,6 +50,13 @@ async function readOwner(run: string): Promise<number> {
       .catch(() => ''),
     10,
   )
+}
+
+/** One that was killed may be kept as a zombie by a first process that does not ask about it, as in many containers. */
+async function works(pid: number): Promise<boolean> {
+  if (!isAlive(pid)) return false
+  const stat = Bun.file(`/proc/${pid}/stat`)
+  return !(await stat.text().catch(() => '')).includes(') Z ')
 }
 
 function isAlive(pid: number): boolean {

@@ -12,10 +12,14 @@ const ticksPerSecond = 100
 /** How far a birth, told by the clock's steps since boot, may seem to be off. */
 const clockSlackMicros = 2_000_000
 
-/** Whether a process of that number lives and, where `birth` says so, is the one that was born then. */
+/**
+ * Whether a process of that number lives and, where `birth` says so, is the one that was born then. One that has ended and that its
+ * parent has not asked about is dead: in a container the first process may never ask.
+ */
 export function isProcessAlive(pid: number, birth = 0): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  return exists(pid) && (birth === 0 || ticksOf(pid) === birth)
+  if (!Number.isInteger(pid) || pid <= 0 || !exists(pid)) return false
+  const { state, ticks } = statOf(pid)
+  return state !== 'Z' && (birth === 0 || ticks === birth)
 }
 
 /**
@@ -23,7 +27,7 @@ export function isProcessAlive(pid: number, birth = 0): boolean {
  * 0 where births are not known.
  */
 export function birthOf(pid: number, byUnixMicro = Number.POSITIVE_INFINITY): number {
-  const ticks = ticksOf(pid)
+  const { ticks } = statOf(pid)
   if (ticks === 0) return exists(pid) ? 0 : neverBorn
   return bornUnixMicro(ticks) > byUnixMicro + clockSlackMicros ? neverBorn : ticks
 }
@@ -36,10 +40,10 @@ function exists(pid: number): boolean {
   }
 }
 
-/** Field 22 of /proc/pid/stat; the name in field 2 may hold anything, also a bracket. */
-function ticksOf(pid: number): number {
+/** Fields 3 and 22 of /proc/pid/stat; the name in field 2 may hold anything, also a bracket. */
+function statOf(pid: number): { readonly state: string; readonly ticks: number } {
   const fields = readText(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')
-  return Number(fields?.[19] ?? 0)
+  return { state: fields?.[0] ?? '', ticks: Number(fields?.[19] ?? 0) }
 }
 
 /** Far in the past where the system's start is not known. */

@@ -93,8 +93,13 @@ export function removeRunFolder(folder: RunFolder): boolean {
 
 /** Removes the run with what nobody has taken of it yet. */
 export function discardRun(folder: RunFolder): void {
-  for (const name of listFolder(folder.spool)) removeFile(join(folder.spool, name))
+  discardRecords(folder)
   removeRunFolder(folder)
+}
+
+/** Removes what nobody has taken yet. */
+export function discardRecords(folder: RunFolder): void {
+  for (const name of listFolder(folder.spool)) removeFile(join(folder.spool, name))
 }
 
 /** With the drafts of those that are written whole. */

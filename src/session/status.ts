@@ -39,6 +39,8 @@ export interface StateStatus {
   /** Those of the configuration and those that runs have reported. */
   readonly destinations: Readonly<Record<string, DestinationStatus>>
   readonly health: Health
+  /** When a session was last heard of, milliseconds since the epoch: one under the wrapper, one that is recorded by hooks alone. */
+  readonly lastEvent: { readonly wrapped?: number; readonly hooked?: number }
 }
 
 export function readStatus(paths: StatePaths, { signals, storage }: Pick<Config, 'signals' | 'storage'>): StateStatus {
@@ -61,8 +63,21 @@ export function readStatus(paths: StatePaths, { signals, storage }: Pick<Config,
       ...unused(signals),
       ...sumDestinations(reports, new Set(folders.map(({ path }) => basename(path)))),
     },
+    lastEvent: lastEvents([
+      ...reports.map(({ run, at }) => ({ run, at })),
+      ...folders.map(({ path, journal }) => ({ run: basename(path), at: changedAt(journal) })),
+    ]),
     health: reports.reduce((sum, { health }) => addHealth(sum, health), noHealth),
   }
+}
+
+function lastEvents(seen: readonly { readonly run: string; readonly at: number }[]): StateStatus['lastEvent'] {
+  const kinds = Map.groupBy(seen, ({ run }) => (/^claude-\d+$/.test(run) ? 'hooked' : 'wrapped'))
+  return Object.fromEntries([...kinds].map(([kind, all]) => [kind, Math.max(...all.map(({ at }) => at))]))
+}
+
+function changedAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
 function unused(signals: Config['signals']): Record<string, DestinationStatus> {

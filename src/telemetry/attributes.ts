@@ -216,6 +216,7 @@ export const logEvents = {
   'claude.api_error': 'A model request failed; retried or not.',
   'claude.hook.event': 'A hook event that we do not know, or fields of one that we do know.',
   'claude_otel.hook.error': 'A hook’s record could not be read.',
+  'claude_otel.test': '`claude-otel status --send` tried a destination out; its span has the same name.',
 } as const
 
 export type LogEventName = keyof typeof logEvents

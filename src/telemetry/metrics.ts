@@ -101,6 +101,11 @@ export const instruments = {
     unit: '{secret}',
     description: 'Secrets that were masked, by kind; one that several hooks and lines bring counts each time.',
   },
+  'claude_otel.tests_total': {
+    kind: 'counter',
+    unit: '{test}',
+    description: 'Tests that `claude-otel status --send` has sent.',
+  },
   'gen_ai.client.inference.duration': {
     kind: 'histogram',
     unit: 's',

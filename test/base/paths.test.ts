@@ -18,6 +18,7 @@ describe('the state folder', () => {
       plugin: '/x/plugin',
       dropped: '/x/dropped.jsonl',
       signals: '/x/signals.jsonl',
+      installations: '/x/installations',
       log: '/x/log',
       reports: '/x/reports.jsonl',
       hub: '/x/hub',

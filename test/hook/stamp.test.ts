@@ -271,6 +271,25 @@ describe('the pump of a claude that nobody wrapped', () => {
     await until('the run to be taken up and done', () => !existsSync(path))
   }, 20_000)
 
+  test.skipIf(process.platform !== 'linux')(
+    'is started where the owner has ended and its parent never asks',
+    async () => {
+      const { path, env } = ownedRun()
+      // The shell starts one and becomes another program before that ends, which does not know that it has a child.
+      const parent = Bun.spawn(['sh', '-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      children.push(parent)
+      const { value } = await parent.stdout.getReader().read()
+      const pid = Number(new TextDecoder().decode(value))
+      await until('it to have ended', () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '))
+      writeFileSync(join(path, 'owner'), `${pid}\n`)
+      await hook('{}', env)
+      await until('the run to be taken up and done', () => !existsSync(path))
+    },
+    20_000,
+  )
+
   test('is not started twice by hooks that find nobody at the same time', async () => {
     const claude = sleeper()
     const env = { CLAUDE_OTEL_HOME: home, CLAUDE_PID: String(claude), ...silent }

@@ -6,7 +6,7 @@ import { buildIfStale } from '../../scripts/build.ts'
 import { type HubPresence, readPresence } from '../../src/hub/presence.ts'
 import { isProcessAlive } from '../../src/session/processes.ts'
 import { openStore } from '../../src/store/store.ts'
-import { type ClaudeHome, claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
+import { type ClaudeHome, claudeBinary, claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
 import { text, tools } from '../kit/messages-api.ts'
 import { startTerminal } from '../kit/terminal.ts'
 import { until } from '../kit/until.ts'
@@ -172,6 +172,17 @@ describe('a session with no endpoint', () => {
     expect(logs.filter((name) => name.includes('api_request'))).not.toBeEmpty()
     expect(spans.map(({ name }) => name)).toContain('claude.session')
     expect(source).toBe('metrics')
+  }, 60_000)
+
+  test('starts a hub also when a plain claude is recorded by hooks alone', async () => {
+    const home = await openHome()
+    await ourCommand(home.stage, 'hooks', 'add')
+    const command = [claudeBinary, '-p', 'Go', ...unattended]
+    const { stdout, stderr, exitCode } = await run({ command, cwd: home.stage.home.project, env: home.env })
+    expect({ stdout, stderr, exitCode }).toEqual({ stdout: 'Done.\n', stderr: '', exitCode: 0 })
+    await settled(home.stage)
+    expect(isAlive(await presenceOf(home.stage))).toBe(true)
+    expect((await usage(home.stage)).totals).toMatchObject(served(home.stage))
   }, 60_000)
 
   test('leaves claude’s own telemetry off where the user has switched it off', async () => {

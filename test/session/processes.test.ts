@@ -1,6 +1,8 @@
 /** Whether a process lives, and whether it is the one that is meant. */
 import { afterEach, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { birthOf, isProcessAlive } from '../../src/session/processes.ts'
+import { until } from '../kit/until.ts'
 
 const children: Bun.Subprocess[] = []
 afterEach(() => {
@@ -53,3 +55,19 @@ describe.skipIf(process.platform !== 'linux')('a number that is given to another
     expect(isProcessAlive(process.pid, -1)).toBe(false)
   })
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a process that has ended is dead, also when its parent never asks',
+  async () => {
+    // The shell starts one and becomes another program before that ends, which does not know that it has a child.
+    const parent = Bun.spawn(['sh', '-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    children.push(parent)
+    const { value } = await parent.stdout.getReader().read()
+    const pid = Number(new TextDecoder().decode(value))
+    await until('it to have ended', () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '))
+    expect(isProcessAlive(pid)).toBe(false)
+    expect(isProcessAlive(pid, birthOf(pid))).toBe(false)
+  },
+)

@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveStatePaths, type StatePaths } from '../../src/base/paths.ts'
-import { renderStatus } from '../../src/commands/status.ts'
+import { renderStatus } from '../../src/commands/status-text.ts'
 import { resolveConfig } from '../../src/config/config.ts'
 import type { DestinationReport } from '../../src/export/delivery.ts'
 import { recordDrop } from '../../src/session/drops.ts'
@@ -96,6 +96,17 @@ describe('the status', () => {
     expect(renderStatus(paths.root, statusNow())).toContain('refused')
     report('b', 2, { team: { counts: counts(1, 0, 0) } })
     expect(statusNow().destinations.team?.lastError).toBeUndefined()
+  })
+
+  test('tells when a session was last heard of, under the wrapper and by hooks alone', () => {
+    report('1700000000000000-4711-abc', 5000, {})
+    report('1700000000000001-4712-abc', 4000, {})
+    report('claude-4713', 3000, {})
+    expect(statusNow().lastEvent).toEqual({ wrapped: 5000, hooked: 3000 })
+    const { journal } = createRunFolder(join(paths.runs, 'claude-4714'))
+    writeFileSync(journal, '')
+    expect(statusNow().lastEvent.hooked).toBeCloseTo(statSync(journal).mtimeMs, 0)
+    expect(renderStatus(paths.root, statusNow(), 65_000)).toContain('1 minute ago under claude-otel')
   })
 
   test('tells living runs from those that wait, and these from those that nobody has counted', () => {

@@ -6,8 +6,8 @@ export const ROOT = join(import.meta.dir, '../..')
 
 /** What the suite drives and this machine has not; what its executables need to run is told by their tests. */
 export const missingPrograms = [
-  ...['bash', 'busybox', 'cc', 'curl', 'dash', 'git', 'python3', 'ruby', 'setpriv', 'setsid', 'sha256sum'],
-  ...['shellcheck', 'tar', 'unshare', 'unzip', 'wget'],
+  ...['bash', 'busybox', 'cc', 'curl', 'dash', 'fish', 'git', 'python3', 'ruby', 'setpriv', 'setsid', 'sha256sum'],
+  ...['shellcheck', 'tar', 'tmux', 'unshare', 'unzip', 'wget', 'zsh'],
 ].filter((name) => Bun.which(name) === null)
 
 export interface Ended {
