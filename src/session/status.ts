@@ -65,7 +65,7 @@ export function readStatus(paths: StatePaths, { signals, storage }: Pick<Config,
     },
     lastEvent: lastEvents([
       ...reports.map(({ run, at }) => ({ run, at })),
-      ...folders.map(({ path, journal }) => ({ run: basename(path), at: changedAt(journal) })),
+      ...folders.map(({ path, spool, journal }) => ({ run: basename(path), at: lastChange([spool, journal]) })),
     ]),
     health: reports.reduce((sum, { health }) => addHealth(sum, health), noHealth),
   }
@@ -76,8 +76,9 @@ function lastEvents(seen: readonly { readonly run: string; readonly at: number }
   return Object.fromEntries([...kinds].map(([kind, all]) => [kind, Math.max(...all.map(({ at }) => at))]))
 }
 
-function changedAt(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+/** Of those that are there: a run that nobody looks after has no journal yet. */
+function lastChange(paths: readonly string[]): number {
+  return Math.max(...paths.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
 function unused(signals: Config['signals']): Record<string, DestinationStatus> {
