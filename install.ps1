@@ -57,6 +57,8 @@ param(
       Write-Host "There is no claude-otel in $Dir."
       return
     }
+    # A hook that names a program that is gone would fail in every session, and a hub would go on without one.
+    try { & $Program hooks remove *> $null; & $Program serve --stop *> $null } catch { }
     Move-Aside $Program | Out-Null
     Remove-Leftovers
     Write-Host "Removed $Program."

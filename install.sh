@@ -19,7 +19,7 @@ Installs claude-otel into ~/.local/bin, or puts another version in the place of 
   --version <version>  this release, not the latest
   --dir <folder>       install here, not into ~/.local/bin
   --download           in a checkout: take a release, do not build from the sources
-  --uninstall          take it off again; settings and telemetry stay, and it says where
+  --uninstall          take it off again, with its hooks; settings and telemetry stay, and it says where
 
 In a checkout it builds from the sources there (Node 20 or newer and npm are needed), unless one of --version and
 --download asks for a release.
@@ -309,10 +309,13 @@ uninstall() {
     say "There is no claude-otel in $dir."
     return 0
   fi
+  # A hook that names a program that is gone would fail in every session, and a hub would go on without one.
+  "$dir/claude-otel" hooks remove </dev/null >/dev/null 2>&1 || :
+  "$dir/claude-otel" serve --stop </dev/null >/dev/null 2>&1 || :
   rm -f -- "$dir/claude-otel" 2>/dev/null || fail "you may not remove $dir/claude-otel" 'its owner can'
   say "Removed $dir/claude-otel."
   settings=${CLAUDE_CONFIG_DIR:-${HOME:-}/.claude}/settings.json
-  if grep -q claude-otel "$settings" 2>/dev/null; then say "Hooks in $settings still name it: take them out."; fi
+  if grep -q claude-otel "$settings" 2>/dev/null; then say "Words in $settings still name it: take that out."; fi
   if [ -n "${CLAUDE_OTEL_HOME:-}" ]; then
     kept_folders "$CLAUDE_OTEL_HOME"
   else

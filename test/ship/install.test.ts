@@ -118,7 +118,7 @@ describe('what is installed', () => {
     expect((await lab.install([], { env: { SHELL: shell } })).stdout).toContain(words)
   })
 
-  test('taking it off leaves settings and telemetry, and says where they and hooks are', async () => {
+  test('taking it off leaves settings and telemetry, and says where they are', async () => {
     await lab.installedBefore()
     const kept = ['.local/state/claude-otel', '.config/claude-otel', '.claude'].map((path) => join(lab.home, path))
     for (const folder of kept) mkdirSync(folder, { recursive: true })
@@ -127,12 +127,25 @@ describe('what is installed', () => {
     expect(stdout.trim().split('\n').sort()).toEqual(
       [
         `Removed ${lab.dir}/claude-otel.`,
-        `Hooks in ${lab.home}/.claude/settings.json still name it: take them out.`,
+        `Words in ${lab.home}/.claude/settings.json still name it: take that out.`,
         `Left as it is, yours to remove: ${kept[0]}`,
         `Left as it is, yours to remove: ${kept[1]}`,
       ].sort(),
     )
     for (const folder of kept) expect(existsSync(folder)).toBe(true)
+  })
+
+  test('taking it off takes its hooks along, and nobody else’s', async () => {
+    const settings = join(lab.home, '.claude/settings.json')
+    mkdirSync(join(lab.home, '.claude'), { recursive: true })
+    writeFileSync(settings, '{ "model": "opus" }\n')
+    await lab.install([])
+    const added = Bun.spawnSync([join(lab.dir, 'claude-otel'), 'hooks', 'add'], { env: { HOME: lab.home } })
+    expect(added.exitCode).toBe(0)
+    expect(readFileSync(settings, 'utf8')).toContain('claude-otel')
+    const { stdout } = await lab.install(['--uninstall'])
+    expect(readFileSync(settings, 'utf8')).toBe('{ "model": "opus" }\n')
+    expect(stdout).not.toContain('still name it')
   })
 })
 
