@@ -31,11 +31,14 @@ export interface StatePaths {
   readonly hubStore: string
 }
 
+/** Several ask for the same on the way to claude's start. */
+let known: StatePaths | undefined
+
 /** Undefined where no home is known; then nothing can be kept and telemetry is off. */
 export function resolveStatePaths(env: Environment): StatePaths | undefined {
   const root = stateFolder(env)
-  if (root === undefined) return undefined
-  return {
+  if (root === undefined || root === known?.root) return root === undefined ? undefined : known
+  known = {
     root,
     runs: join(root, 'runs'),
     sessions: join(root, 'sessions'),
@@ -50,6 +53,7 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     hubLog: join(root, 'hub', 'log'),
     hubStore: join(root, 'hub.db'),
   }
+  return known
 }
 
 /** The user's own settings file: never one from the working directory. */

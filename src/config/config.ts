@@ -292,16 +292,16 @@ function destinations(
   { fileExists = () => true }: ConfigSources,
   report: Report,
 ): Destination[] {
-  const toFile: Destination = {
+  const toFile = (): Destination => ({
     kind: 'file',
     name: nameOf.file(file),
     path: file,
     ...(values.of('file').value === undefined ? { maxBytes: ownFileBytes } : {}),
-  }
+  })
   const named = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
   const found = named.flatMap((kind): readonly Destination[] => {
     if (kind === 'console') return [{ kind, name: nameOf.console() }]
-    if (kind === 'file') return [toFile]
+    if (kind === 'file') return [toFile()]
     const listed = list.of(signal)
     if (listed !== undefined) return listed
     const its = settingsOf(signal, values)
@@ -309,7 +309,7 @@ function destinations(
     return [{ kind, name: nameOf.otlp(target), target }]
   })
   // Who asks for diagnostics can read what was to be sent, also when sending fails.
-  if (values.get('debug')) found.push(toFile)
+  if (values.get('debug')) found.push(toFile())
   return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
 }
 

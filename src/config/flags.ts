@@ -15,12 +15,13 @@ export interface ParsedFlags {
 const ours = /^--(otel-[^=]*|claude-otel-debug)(?:=(.*))?$/s
 
 /** Names of our flags to whether they stand alone, without a value. */
-const flagNames: ReadonlyMap<string, { readonly isSwitch: boolean }> = new Map(
-  settingKeys.flatMap((key) => {
+function flagNames(): ReadonlyMap<string, { readonly isSwitch: boolean }> {
+  const flags = settingKeys.flatMap((key) => {
     const { flag, kind }: Setting = settings[key]
     return flag === undefined ? [] : [[flag, { isSwitch: kind.isSwitch === true }] as const]
-  }),
-)
+  })
+  return new Map(flags)
+}
 
 /**
  * Takes `--otel-x v`, `--otel-x=v` and switches out of the wrapper's arguments, up to a `--`; the last of several
@@ -44,7 +45,7 @@ export function parseFlags(argv: readonly string[], claudeValueOptions: Readonly
       continue
     }
     const [, name = '', given] = match
-    const flag = flagNames.get(name)
+    const flag = flagNames().get(name)
     const next = argv[at + 1]
     if (flag === undefined) problems.push(unknownFlag(name))
     else if (given !== undefined) flags[name] = given
@@ -56,7 +57,7 @@ export function parseFlags(argv: readonly string[], claudeValueOptions: Readonly
 }
 
 function unknownFlag(name: string): Failure {
-  const known = [...flagNames.keys()]
+  const known = [...flagNames().keys()]
   const meant = nearest(name, known)
   const hint =
     meant === undefined ? `known are: ${known.map((flag) => `--${flag}`).join(', ')}` : `did you mean --${meant}?`

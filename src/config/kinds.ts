@@ -87,19 +87,19 @@ export function list<const C extends string>(of: readonly C[]): Kind<readonly C[
 
 /** True and false in any case; where the source is not one of OTel's variables also 1/0, yes/no, on/off. */
 export function onOff(): Kind<boolean> {
-  const loose = new Map(['1', 'yes', 'on'].map((word) => [word, true]))
-  for (const word of ['0', 'no', 'off']) loose.set(word, false)
   return {
     read: (raw, source) => {
       const word = String(raw).trim().toLowerCase()
       if (word === 'true' || word === 'false') return { value: word === 'true' }
-      const value = source.startsWith('OTEL_') ? undefined : loose.get(word)
+      const value = source.startsWith('OTEL_') ? undefined : switchWords[word]
       return value === undefined ? { hint: 'use true or false' } : { value }
     },
     show: String,
     isSwitch: true,
   }
 }
+
+const switchWords: Readonly<Record<string, boolean>> = { 1: true, yes: true, on: true, 0: false, no: false, off: false }
 
 /** A whole number within bounds. */
 export function integer(min: number, max: number, unit?: string): Kind<number> {

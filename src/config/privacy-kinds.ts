@@ -6,13 +6,13 @@ import { nearest } from './suggest.ts'
 
 /** Names of content attributes with commas between, or a list; a field of a tool by its own name; `all`. */
 export function contentNames(): Kind<readonly string[]> {
-  const known = ['all', ...Object.keys(contentAttributes)]
   return {
     read: (raw) => {
       const words = (Array.isArray(raw) ? raw : String(raw).split(',')).map((word) => String(word).trim())
       const names = words.filter((word) => word !== '')
       const unknown = names.find((name) => name !== 'all' && contentNameOf(name) === undefined)
       if (unknown === undefined) return { value: [...new Set(names)] }
+      const known = ['all', ...Object.keys(contentAttributes)]
       const meant = nearest(unknown, known)
       const hint = `use some of: ${known.join(', ')}, or one field of a tool, such as tool.input.command`
       return { hint: meant === undefined ? hint : `${hint} (did you mean ${meant} for ${unknown}?)` }

@@ -24,6 +24,7 @@ import {
 import { contentNames, patterns, texts, words } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
+  /** Made when it is asked for: of most settings nothing is said, and the wrapper is in a hurry. */
   readonly kind: Kind<T>
   /** `undefined` = none: a limit that is off, a file that is not given, or the general setting's value. */
   readonly fallback: T | undefined
@@ -60,21 +61,78 @@ const port = integer(0, 65_535)
 
 /** What a general `OTEL_EXPORTER_OTLP_X` and its three per-signal forms have in common; keyed by our name for X. */
 export const otlp = {
-  endpoint: { x: 'ENDPOINT', kind: text(), about: 'where to send; HTTP adds /v1/<signal>' },
-  protocol: { x: 'PROTOCOL', kind: choice(protocols, protocolAliases), about: 'grpc, http/protobuf or http/json' },
+  endpoint: {
+    x: 'ENDPOINT',
+    get kind() {
+      return text()
+    },
+    about: 'where to send; HTTP adds /v1/<signal>',
+  },
+  protocol: {
+    x: 'PROTOCOL',
+    get kind() {
+      return choice(protocols, protocolAliases)
+    },
+    about: 'grpc, http/protobuf or http/json',
+  },
   headers: {
     x: 'HEADERS',
-    kind: pairs(/^[!#$%&'*+.^_`|~\w-]+$/),
+    get kind() {
+      return pairs(/^[!#$%&'*+.^_`|~\w-]+$/)
+    },
     about: 'headers of every request, key=value,key=value',
     secret: true,
   },
-  timeout: { x: 'TIMEOUT', kind: someMs, about: 'longest time of one request' },
-  compression: { x: 'COMPRESSION', kind: choice(['gzip', 'none'] as const), about: 'gzip or none' },
-  certificate: { x: 'CERTIFICATE', kind: path(), about: "file with the collector's CA certificate (PEM)" },
-  clientKey: { x: 'CLIENT_KEY', kind: path(), about: 'file with the private key for mTLS (PEM)' },
-  clientCertificate: { x: 'CLIENT_CERTIFICATE', kind: path(), about: 'file with the certificate for mTLS (PEM)' },
-  insecure: { x: 'INSECURE', kind: onOff(), about: 'no TLS, for gRPC endpoints without a scheme' },
+  timeout: {
+    x: 'TIMEOUT',
+    get kind() {
+      return someMs
+    },
+    about: 'longest time of one request',
+  },
+  compression: {
+    x: 'COMPRESSION',
+    get kind() {
+      return choice(['gzip', 'none'] as const)
+    },
+    about: 'gzip or none',
+  },
+  certificate: {
+    x: 'CERTIFICATE',
+    get kind() {
+      return path()
+    },
+    about: "file with the collector's CA certificate (PEM)",
+  },
+  clientKey: {
+    x: 'CLIENT_KEY',
+    get kind() {
+      return path()
+    },
+    about: 'file with the private key for mTLS (PEM)',
+  },
+  clientCertificate: {
+    x: 'CLIENT_CERTIFICATE',
+    get kind() {
+      return path()
+    },
+    about: 'file with the certificate for mTLS (PEM)',
+  },
+  insecure: {
+    x: 'INSECURE',
+    get kind() {
+      return onOff()
+    },
+    about: 'no TLS, for gRPC endpoints without a scheme',
+  },
 } as const
+
+interface OtlpSetting {
+  readonly x: string
+  readonly kind: Kind<unknown>
+  readonly about: string
+  readonly secret?: boolean
+}
 
 export type OtlpName = keyof typeof otlp
 export type OtlpValue<N extends OtlpName> = Reading<(typeof otlp)[N]['kind']>
@@ -97,20 +155,26 @@ const otlpFlags: Partial<Record<OtlpName, string>> = {
 type OtlpSettings<Prefix extends string> = { [N in OtlpName as `${Prefix}.${N}`]: Setting<OtlpValue<N>> }
 
 function otlpSettings<P extends string>(prefix: P, signal?: SignalType): OtlpSettings<P> {
-  const entries = otlpNames.map((name) => {
-    const { x, kind, about, ...rest } = otlp[name]
-    const general: Partial<Record<OtlpName, unknown>> = signal === undefined ? otlpDefaults : {}
-    const setting: Setting = {
-      kind: kind as Kind<unknown>,
-      fallback: general[name],
-      env: [signal === undefined ? `OTEL_EXPORTER_OTLP_${x}` : `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${x}`],
-      description: signal === undefined ? `OTLP: ${about}` : `OTLP, ${signal} only: ${about}`,
-      ...rest,
-      ...(signal === undefined && otlpFlags[name] !== undefined ? { flag: otlpFlags[name] } : {}),
+  const isGeneral = signal === undefined
+  const infix = isGeneral ? '' : `${signal.toUpperCase()}_`
+  const fallbacks: Partial<Record<OtlpName, unknown>> = isGeneral ? otlpDefaults : {}
+  const made: Record<string, Setting> = {}
+  for (const name of otlpNames) {
+    const common: OtlpSetting = otlp[name]
+    made[`${prefix}.${name}`] = {
+      get kind() {
+        return common.kind
+      },
+      fallback: fallbacks[name],
+      env: [`OTEL_EXPORTER_OTLP_${infix}${common.x}`],
+      ...(isGeneral && otlpFlags[name] !== undefined ? { flag: otlpFlags[name] } : {}),
+      ...(common.secret ? { secret: true } : {}),
+      get description() {
+        return isGeneral ? `OTLP: ${common.about}` : `OTLP, ${signal} only: ${common.about}`
+      },
     }
-    return [`${prefix}.${name}`, setting]
-  })
-  return Object.fromEntries(entries) as OtlpSettings<P>
+  }
+  return made as OtlpSettings<P>
 }
 
 function batchSettings<P extends 'traces' | 'logs'>(signal: P, prefix: 'OTEL_BSP' | 'OTEL_BLRP', delayMs: number) {
@@ -153,157 +217,205 @@ function limitSetting(env: string, description: string, fallback?: number): Sett
 
 export const settings = {
   disabled: {
-    kind: onOff(),
+    get kind() {
+      return onOff()
+    },
     fallback: false,
     env: ['CLAUDE_OTEL_DISABLED', 'OTEL_SDK_DISABLED'],
     flag: 'otel-disabled',
     description: 'no telemetry at all; claude runs as if alone',
   },
   debug: {
-    kind: onOff(),
+    get kind() {
+      return onOff()
+    },
     fallback: false,
     env: ['CLAUDE_OTEL_DEBUG'],
     flag: 'claude-otel-debug',
     description: 'diagnostics to a file, a summary on stderr after exit',
   },
   exitTimeout: {
-    kind: integer(0, 600_000, 'ms'),
+    get kind() {
+      return integer(0, 600_000, 'ms')
+    },
     fallback: 1000,
     env: ['CLAUDE_OTEL_EXIT_TIMEOUT'],
     flag: 'otel-exit-timeout',
     description: 'how long exit may wait for a collector that does not answer',
   },
   previewLength: {
-    kind: integer(0, 1_000_000, 'characters'),
+    get kind() {
+      return integer(0, 1_000_000, 'characters')
+    },
     fallback: 256,
     env: ['CLAUDE_OTEL_PREVIEW_LENGTH'],
     flag: 'otel-preview-length',
     description: 'length of previews of prompts, answers and tool texts; 0 = none',
   },
   content: {
-    kind: contentNames(),
+    get kind() {
+      return contentNames()
+    },
     fallback: [],
     env: ['CLAUDE_OTEL_CONTENT'],
     flag: 'otel-content',
     description: 'content that leaves whole instead of as a preview: names of content attributes, or all',
   },
   contentLength: {
-    kind: integer(0, 10_000_000, 'characters'),
+    get kind() {
+      return integer(0, 10_000_000, 'characters')
+    },
     fallback: 60_000,
     env: ['CLAUDE_OTEL_CONTENT_LENGTH'],
     flag: 'otel-content-length',
     description: 'length at which whole content is cut all the same',
   },
   'redact.patterns': {
-    kind: patterns(),
+    get kind() {
+      return patterns()
+    },
     fallback: [],
     env: ['CLAUDE_OTEL_REDACT_PATTERNS'],
     secret: true,
     description: 'more to mask: a pattern (RE2), or a JSON list of patterns or of {name, pattern}',
   },
   'redact.allow': {
-    kind: texts(),
+    get kind() {
+      return texts()
+    },
     fallback: [],
     env: ['CLAUDE_OTEL_REDACT_ALLOW'],
     secret: true,
     description: 'texts that are never masked: one, or a JSON list',
   },
   'redact.off': {
-    kind: words(),
+    get kind() {
+      return words()
+    },
     fallback: [],
     env: ['CLAUDE_OTEL_REDACT_OFF'],
     description: 'kinds of secrets that are not masked (see Privacy), or all',
   },
   file: {
-    kind: path(),
+    get kind() {
+      return path()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_FILE'],
     flag: 'otel-file',
     description: 'what the file exporter appends to (OTLP/JSON lines)',
   },
   'storage.size': {
-    kind: bytes(1_000_000),
+    get kind() {
+      return bytes(1_000_000)
+    },
     fallback: 256_000_000,
     env: ['CLAUDE_OTEL_STORAGE_SIZE'],
     description: 'what may be kept on disk of runs that are not delivered; the oldest goes first',
   },
   'storage.age': {
-    kind: duration(60_000),
+    get kind() {
+      return duration(60_000)
+    },
     fallback: 7 * 86_400_000,
     env: ['CLAUDE_OTEL_STORAGE_AGE'],
     description: 'how long it may be kept, and how long a session is remembered that nobody resumes',
   },
   'hub.enabled': {
-    kind: onOff(),
+    get kind() {
+      return onOff()
+    },
     fallback: true,
     env: ['CLAUDE_OTEL_HUB'],
     description:
       'with no endpoint, telemetry and Claude Code’s own go to the hub on this machine, which is started when needed',
   },
   'hub.idle': {
-    kind: duration(1000),
+    get kind() {
+      return duration(1000)
+    },
     fallback: 1_800_000,
     env: ['CLAUDE_OTEL_HUB_IDLE'],
     description: 'a hub that was started in the background ends when nobody has sent or looked for so long',
   },
   'hub.host': {
-    kind: text(),
+    get kind() {
+      return text()
+    },
     fallback: '127.0.0.1',
     env: ['CLAUDE_OTEL_HUB_HOST'],
     description: 'serve: the address it listens at; beyond loopback it wants hub.token',
   },
   'hub.grpcPort': {
-    kind: port,
+    get kind() {
+      return port
+    },
     fallback: 4317,
     env: ['CLAUDE_OTEL_HUB_GRPC_PORT'],
     description: 'serve: port of OTLP over gRPC; 0 = a free one',
   },
   'hub.httpPort': {
-    kind: port,
+    get kind() {
+      return port
+    },
     fallback: 4318,
     env: ['CLAUDE_OTEL_HUB_HTTP_PORT', 'OTLP_RECEIVER_PORT'],
     description: 'serve: port of OTLP over HTTP; 0 = a free one',
   },
   'hub.port': {
-    kind: port,
+    get kind() {
+      return port
+    },
     fallback: 3030,
     env: ['CLAUDE_OTEL_HUB_PORT'],
     description: 'serve: port of the dashboard; 0 = a free one',
   },
   'hub.store': {
-    kind: text(),
+    get kind() {
+      return text()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_HUB_STORE'],
     description: 'serve: where it keeps what it gets, a path or URL; hub.db in the state folder when nothing sets it',
   },
   'hub.token': {
-    kind: bearerToken(),
+    get kind() {
+      return bearerToken()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_HUB_TOKEN'],
     secret: true,
     description: 'serve: bearer token that senders and readers must show',
   },
   'hub.size': {
-    kind: bytes(1_000_000),
+    get kind() {
+      return bytes(1_000_000)
+    },
     fallback: 2_000_000_000,
     env: ['CLAUDE_OTEL_HUB_SIZE'],
     description: 'serve: what the store may take of the disk; the oldest goes first, usage stays',
   },
   'hub.age': {
-    kind: duration(60_000),
+    get kind() {
+      return duration(60_000)
+    },
     fallback: 30 * 86_400_000,
     env: ['CLAUDE_OTEL_HUB_AGE'],
     description: 'serve: how long spans, log records and points are kept; usage stays',
   },
   prices: {
-    kind: path(),
+    get kind() {
+      return path()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_PRICES'],
     description:
       'serve, usage, backfill: JSON file with prices and contexts of models, looked at before the built-in table',
   },
   guard: {
-    kind: guardEntries(),
+    get kind() {
+      return guardEntries()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_GUARD'],
     secret: true,
@@ -315,40 +427,52 @@ export const settings = {
   'guard.dayTokens': guardSetting('tokens', 'DAY_TOKENS', 'tokens of all sessions in a day'),
   'guard.dayCost': guardSetting('cost', 'DAY_COST', 'cost of all sessions in a day, in US dollars'),
   'guard.command': {
-    kind: command(),
+    get kind() {
+      return command()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_GUARD_COMMAND'],
     description: 'serve: what is run for the five settings above: a program, or a JSON list of it and its arguments',
   },
   'guard.webhook': {
-    kind: webhook(),
+    get kind() {
+      return webhook()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_GUARD_WEBHOOK'],
     secret: true,
     description: 'serve: the address that is posted to for them',
   },
   'guard.timeout': {
-    kind: integer(100, 3_600_000, 'ms'),
+    get kind() {
+      return integer(100, 3_600_000, 'ms')
+    },
     fallback: 60_000,
     env: ['CLAUDE_OTEL_GUARD_TIMEOUT'],
     description: 'serve: how long a command of the guard may take',
   },
   propagators: {
-    kind: list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const),
+    get kind() {
+      return list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const)
+    },
     fallback: ['tracecontext', 'baggage'],
     env: ['OTEL_PROPAGATORS'],
     description: 'trace context taken from and given to processes',
   },
 
   'service.name': {
-    kind: text(),
+    get kind() {
+      return text()
+    },
     fallback: undefined,
     env: ['OTEL_SERVICE_NAME'],
     flag: 'otel-service-name',
     description: 'resource attribute service.name; claude-code when nothing sets it',
   },
   'resource.attributes': {
-    kind: pairs(),
+    get kind() {
+      return pairs()
+    },
     fallback: {},
     env: ['OTEL_RESOURCE_ATTRIBUTES'],
     flag: 'otel-resource-attributes',
@@ -356,7 +480,9 @@ export const settings = {
   },
 
   destinations: {
-    kind: entries(),
+    get kind() {
+      return entries()
+    },
     fallback: undefined,
     env: ['CLAUDE_OTEL_DESTINATIONS'],
     secret: true,
@@ -372,13 +498,17 @@ export const settings = {
   ...otlpSettings('export.metrics', 'metrics'),
 
   'traces.sampler': {
-    kind: choice(samplers),
+    get kind() {
+      return choice(samplers)
+    },
     fallback: 'parentbased_always_on',
     env: ['OTEL_TRACES_SAMPLER'],
     description: 'which sessions are traced',
   },
   'traces.samplerRatio': {
-    kind: ratio(),
+    get kind() {
+      return ratio()
+    },
     fallback: 1,
     env: ['OTEL_TRACES_SAMPLER_ARG'],
     description: 'share of sessions, for the samplers with traceidratio',
@@ -387,25 +517,33 @@ export const settings = {
   ...batchSettings('logs', 'OTEL_BLRP', 1000),
 
   'metrics.interval': {
-    kind: someMs,
+    get kind() {
+      return someMs
+    },
     fallback: 60_000,
     env: ['OTEL_METRIC_EXPORT_INTERVAL'],
     description: 'time between two exports of metrics',
   },
   'metrics.timeout': {
-    kind: someMs,
+    get kind() {
+      return someMs
+    },
     fallback: 30_000,
     env: ['OTEL_METRIC_EXPORT_TIMEOUT'],
     description: 'longest time of one export of metrics',
   },
   'metrics.temporality': {
-    kind: choice(['cumulative', 'delta', 'lowmemory'] as const),
+    get kind() {
+      return choice(['cumulative', 'delta', 'lowmemory'] as const)
+    },
     fallback: 'cumulative',
     env: ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE'],
     description: 'cumulative, delta or lowmemory',
   },
   'metrics.histogram': {
-    kind: choice(['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const),
+    get kind() {
+      return choice(['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const)
+    },
     fallback: 'explicit_bucket_histogram',
     env: ['OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION'],
     description: 'how histograms are kept',

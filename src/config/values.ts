@@ -94,11 +94,12 @@ export class Report {
 
 /** Typed access to what was resolved. */
 export class Values {
-  constructor(private readonly resolved: ReadonlyMap<SettingKey, Resolved>) {}
+  /** `told`: what some source says something of. */
+  constructor(private readonly told: ReadonlyMap<SettingKey, Resolved>) {}
 
   of<K extends SettingKey>(key: K): Resolved<SettingValue<K>> {
-    // The map is made from the table: every key is there, with a value of its kind.
-    return this.resolved.get(key) as Resolved<SettingValue<K>>
+    // What stands in the map was read by the setting's own kind.
+    return (this.told.get(key) ?? byDefault(key)) as Resolved<SettingValue<K>>
   }
 
   /** For settings that have a default. */
@@ -108,8 +109,8 @@ export class Values {
 
   /** A signal's own OTLP setting or the general one: the stronger source, then the more special. */
   otlp<N extends OtlpName>(signal: SignalType, name: N): Resolved<OtlpValue<N>> {
-    const own = this.resolved.get(`export.${signal}.${name}`) as Resolved<OtlpValue<N>>
-    const general = this.resolved.get(`export.${name}`) as Resolved<OtlpValue<N>>
+    const own = this.of(`export.${signal}.${name}`) as Resolved<OtlpValue<N>>
+    const general = this.of(`export.${name}`) as Resolved<OtlpValue<N>>
     return own.value !== undefined && own.strength >= general.strength ? own : general
   }
 
@@ -119,7 +120,8 @@ export class Values {
   }
 
   shown(): ResolvedSetting[] {
-    return [...this.resolved.values()].map(({ key, value, origin }) => {
+    return settingKeys.map((key) => {
+      const { value, origin } = this.of(key)
       const { kind, secret = false, description }: Setting = settings[key]
       return { key, shown: value === undefined ? '' : kind.show(value, secret), origin, description }
     })
@@ -129,16 +131,29 @@ export class Values {
 /** The first source that has a value decides; an empty value is no value, a bad one is reported and the default. */
 export function resolveValues(sources: ConfigSources, report: Report): Values {
   const fromFile = fileValues(sources.file, report)
-  const resolved = new Map<SettingKey, Resolved>()
+  const names = new Set(Object.keys(sources.env).filter((name) => ours.test(name)))
+  const told = new Map<SettingKey, Resolved>()
   for (const key of settingKeys) {
+    if (!isNamed(settings[key], (name) => names.has(name), sources.flags) && !fromFile.has(key)) continue
     const candidate = findCandidate(key, sources, fromFile.get(key))
-    resolved.set(key, candidate === undefined ? byDefault(key) : read(key, candidate, report))
+    if (candidate !== undefined) told.set(key, read(key, candidate, report))
   }
-  return new Values(resolved)
+  return new Values(told)
+}
+
+/** What all variables of settings have in common. */
+const ours = /^(?:CLAUDE_)?OT(?:EL|LP)_/
+
+/** Whether it can have been said from outside: most have not, and the wrapper is in a hurry. */
+function isNamed({ env, flag }: Setting, isThere: (name: string) => boolean, flags: ConfigSources['flags']): boolean {
+  if (flag !== undefined && flags?.[flag] !== undefined) return true
+  return env.some((name) => isThere(name) || isThere(`CLAUDE_${name}`))
 }
 
 /** Whether any source says something about the setting. */
 export function isSet(key: SettingKey, sources: ConfigSources): boolean {
+  const { env, flags, file } = sources
+  if (file === undefined && !isNamed(settings[key], (name) => env[name] !== undefined, flags)) return false
   return findCandidate(key, sources, fileValues(sources.file, new Report()).get(key)) !== undefined
 }
 
