@@ -37,7 +37,7 @@ export function parseFlags(argv: readonly string[], claudeValueOptions: Readonly
       rest.push(...argv.slice(at))
       break
     }
-    const match = ours.exec(argument)
+    const match = argument.startsWith('--') ? ours.exec(argument) : null
     if (match === null) {
       rest.push(argument)
       const value = argv[at + 1]

@@ -131,30 +131,37 @@ export class Values {
 /** The first source that has a value decides; an empty value is no value, a bad one is reported and the default. */
 export function resolveValues(sources: ConfigSources, report: Report): Values {
   const fromFile = fileValues(sources.file, report)
-  const names = new Set(Object.keys(sources.env).filter((name) => ours.test(name)))
+  const names = namesIn(sources.env)
   const told = new Map<SettingKey, Resolved>()
   for (const key of settingKeys) {
-    if (!isNamed(settings[key], (name) => names.has(name), sources.flags) && !fromFile.has(key)) continue
+    if (!fromFile.has(key) && !isNamed(settings[key], names, sources.flags)) continue
     const candidate = findCandidate(key, sources, fromFile.get(key))
     if (candidate !== undefined) told.set(key, read(key, candidate, report))
   }
   return new Values(told)
 }
 
-/** What all variables of settings have in common. */
-const ours = /^(?:CLAUDE_)?OT(?:EL|LP)_/
+/** The variables that can be a setting's: of most settings nothing is said, and the wrapper is in a hurry. */
+function namesIn(env: Environment): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const name of Object.keys(env)) {
+    const own = name.startsWith('CLAUDE_OT')
+    if (own) names.add(name.slice('CLAUDE_'.length))
+    if (own || name.startsWith('OT')) names.add(name)
+  }
+  return names
+}
 
-/** Whether it can have been said from outside: most have not, and the wrapper is in a hurry. */
-function isNamed({ env, flag }: Setting, isThere: (name: string) => boolean, flags: ConfigSources['flags']): boolean {
+function isNamed({ env, flag }: Setting, names: ReadonlySet<string>, flags: ConfigSources['flags']): boolean {
   if (flag !== undefined && flags?.[flag] !== undefined) return true
-  return env.some((name) => isThere(name) || isThere(`CLAUDE_${name}`))
+  for (const name of env) if (names.has(name)) return true
+  return false
 }
 
 /** Whether any source says something about the setting. */
 export function isSet(key: SettingKey, sources: ConfigSources): boolean {
-  const { env, flags, file } = sources
-  if (file === undefined && !isNamed(settings[key], (name) => env[name] !== undefined, flags)) return false
-  return findCandidate(key, sources, fileValues(sources.file, new Report()).get(key)) !== undefined
+  const fromFile = sources.file === undefined ? undefined : fileValues(sources.file, new Report()).get(key)
+  return findCandidate(key, sources, fromFile) !== undefined
 }
 
 /** What flags and environment say, as it is written there; the user's file and the defaults are left out. */
