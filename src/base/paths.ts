@@ -1,5 +1,5 @@
 /** Where our files are. Everything below the state folder is private: folders 0700, files 0600. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { stateFolder } from '../hook/run-folder.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -34,10 +34,13 @@ export interface StatePaths {
 /** Several ask for the same on the way to claude's start. */
 let known: StatePaths | undefined
 
-/** Undefined where no home is known; then nothing can be kept and telemetry is off. */
+/** Undefined where no home is known; then nothing can be kept and telemetry is off. All of them are absolute. */
 export function resolveStatePaths(env: Environment): StatePaths | undefined {
-  const root = stateFolder(env)
-  if (root === undefined || root === known?.root) return root === undefined ? undefined : known
+  const folder = stateFolder(env)
+  if (folder === undefined) return undefined
+  // Hooks and the hub run in other folders than we do.
+  const root = resolve(workingFolder(), folder)
+  if (root === known?.root) return known
   known = {
     root,
     runs: join(root, 'runs'),
@@ -62,4 +65,13 @@ export function configFilePath(env: Environment): string | undefined {
   if (env.XDG_CONFIG_HOME?.startsWith('/')) return join(env.XDG_CONFIG_HOME, 'claude-otel', 'config.json')
   if (env.APPDATA) return join(env.APPDATA, 'claude-otel', 'config.json')
   return env.HOME ? join(env.HOME, '.config', 'claude-otel', 'config.json') : undefined
+}
+
+/** The working directory; the root where somebody has taken it away. */
+export function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
 }

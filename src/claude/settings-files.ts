@@ -1,25 +1,20 @@
-/** Where Claude Code reads its settings from, and what stands in these files about hooks. */
+/** What stands in Claude Code's settings files about hooks. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../base/errors.ts'
 import { isPlainJson, parseJsonc } from '../base/jsonc.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { ourExecutable } from './hook-command.ts'
+import {
+  type ClaudePlaces,
+  claudeFolder,
+  type EditableScope,
+  editableScopes,
+  managedFolder,
+  settingsPath,
+} from './settings-places.ts'
 
-type Environment = Readonly<Record<string, string | undefined>>
-
-export const editableScopes = ['user', 'project', 'local'] as const
-export type EditableScope = (typeof editableScopes)[number]
 export type Scope = EditableScope | 'managed' | 'plugin'
-
-/** Whose places are asked for. */
-export interface ClaudePlaces {
-  readonly env: Environment
-  /** The project's folder, in which claude is started. */
-  readonly cwd: string
-  /** Where an administrator puts settings; the platform's place when absent. */
-  readonly managed?: string
-}
 
 /** What one file says. */
 export interface HookSource {
@@ -32,21 +27,6 @@ export interface HookSource {
   readonly disableAllHooks: boolean
   /** Only in managed settings: hooks of nobody else run. */
   readonly allowManagedHooksOnly: boolean
-}
-
-/** Claude Code's folder of the user; undefined where no home is known. */
-export function claudeFolder({ CLAUDE_CONFIG_DIR, HOME, USERPROFILE }: Environment): string | undefined {
-  if (CLAUDE_CONFIG_DIR) return CLAUDE_CONFIG_DIR
-  const home = HOME || USERPROFILE
-  return home ? join(home, '.claude') : undefined
-}
-
-/** The settings file of a scope; undefined where no home is known. */
-export function settingsPath(scope: EditableScope, { env, cwd }: ClaudePlaces): string | undefined {
-  if (scope === 'project') return join(cwd, '.claude', 'settings.json')
-  if (scope === 'local') return join(cwd, '.claude', 'settings.local.json')
-  const folder = claudeFolder(env)
-  return folder === undefined ? undefined : join(folder, 'settings.json')
 }
 
 /** Every file that is there and says something about hooks or cannot be read, the strongest first. */
@@ -104,11 +84,6 @@ function managedPaths({ env, managed = managedFolder() }: ClaudePlaces): string[
     // What the organisation's server has sent.
     ...(folder === undefined ? [] : [join(folder, 'remote-settings.json')]),
   ]
-}
-
-function managedFolder(): string {
-  if (process.platform === 'darwin') return '/Library/Application Support/ClaudeCode'
-  return process.platform === 'win32' ? 'C:\\Program Files\\ClaudeCode' : '/etc/claude-code'
 }
 
 /** Hooks of the plugins that are installed; who asks looks only for ours in them. */

@@ -2,22 +2,16 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, delimiter, isAbsolute, join } from 'node:path'
 import { Failure } from '../base/errors.ts'
-import { configFilePath, resolveStatePaths, type StatePaths } from '../base/paths.ts'
+import { configFilePath, resolveStatePaths, type StatePaths, workingFolder } from '../base/paths.ts'
 import { findClaude } from '../claude/binary.ts'
 import { hookEvents } from '../claude/events.ts'
 import { firstWithArguments, hookHandler, registeredEvents } from '../claude/hook-command.ts'
 import { type HookChange, planHooks, planRemoval } from '../claude/hook-installation.ts'
-import {
-  type ClaudePlaces,
-  type EditableScope,
-  editableScopes,
-  type HookSource,
-  readHookSources,
-  settingsPath,
-} from '../claude/settings-files.ts'
+import { type HookSource, readHookSources } from '../claude/settings-files.ts'
+import { type ClaudePlaces, type EditableScope, editableScopes, settingsPath } from '../claude/settings-places.ts'
 import { isOlder, readClaudeVersion } from '../claude/version.ts'
 import type { Environment } from '../config/config.ts'
-import { readEnvironment, workingFolder } from '../config/environment.ts'
+import { readEnvironment } from '../config/environment.ts'
 import { planSettings, type SavedSettings } from '../config/saved.ts'
 import { type Setting, settings } from '../config/settings.ts'
 import { nearest } from '../config/suggest.ts'

@@ -28,7 +28,8 @@ export default defineOurCommand({
       const { config, problems } = await resolveSettings(env, data)
       const [problem] = problems
       if (problem !== undefined) throw problem
-      const options = { env, notice: log, log: config.debug ? log : () => {}, anyDashboardPort: true }
+      const { redaction } = config
+      const options = { env, redaction, notice: log, log: config.debug ? log : () => {}, anyDashboardPort: true }
       const hub = await startHub({ config: withArguments(config.hub, args), ...options })
       registration.announce(hub.place(), true)
       await Promise.race([askedToEnd(), unneeded(hub, registration, config.hub.idleMs)])

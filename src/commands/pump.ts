@@ -6,6 +6,7 @@ import { createLog, noLog } from '../base/log.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { HubKeeper } from '../hub/keeper.ts'
+import { isForHub } from '../hub/presence.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { enforceBudget } from '../session/budget.ts'
 import { isProcessAlive } from '../session/processes.ts'
@@ -45,7 +46,9 @@ export default defineOurCommand({
     const entry = context?.entry ?? createRunEntry(config, crypto.randomUUID(), Date.now() * 1000)
     const log = config.debug ? createLog(paths.log) : noLog
     const pump = startPump({ folder, paths, config, entry, log })
-    const keeper = config.usesHub && new HubKeeper({ paths, ports: config.usesHub, env, log })
+    const { usesHub } = config
+    const keepsHub = usesHub !== undefined && (await isForHub(usesHub, paths.hubPresence))
+    const keeper = keepsHub ? new HubKeeper({ paths, ports: usesHub, env, log }) : undefined
     const claude = entry.wrapped?.pid ?? claudeOf(folder)
     while (pump.lives(claude)) await Bun.sleep(pollMs)
     const gone = (): Exit[] => pump.goneProcesses().map((pid) => ({ pid }))

@@ -39,7 +39,7 @@ export default defineOurCommand({
     const log = config.debug && paths !== undefined ? createLog(paths.log) : noLog
     const notice = (message: string) => void process.stderr.write(`claude-otel: ${message}\n`)
     try {
-      const hub = await startHub({ config: hubConfig, env, notice, log })
+      const hub = await startHub({ config: hubConfig, env, redaction: config.redaction, notice, log })
       const { grpcPort, httpPort, dashboard, store } = hub
       const ready = { ready: true, grpcPort, httpPort, port: dashboard.port, store: store.url }
       registration?.announce(hub.place(), false)
@@ -126,8 +126,9 @@ function renderReady(host: string, { grpcPort, httpPort, store }: Ready, dashboa
   return `dashboard at ${dashboard}\n${receiver}\n`
 }
 
+/** Who asks again changes nothing: the end takes `closeMs` at most, and several sessions ask an outdated hub. */
 export function askedToEnd(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve())
   })
 }

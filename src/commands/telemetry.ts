@@ -7,6 +7,7 @@ import type { StatePaths } from '../base/paths.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import type { HubAddress, Resolution } from '../config/config.ts'
+import { runVariable } from '../hook/run-folder.ts'
 import type { HubKeeper } from '../hub/keeper.ts'
 import type { Drop } from '../session/drops.ts'
 import type { RunEntry } from '../session/entries.ts'
@@ -98,8 +99,13 @@ export class Telemetry {
     await this.tidy()
     const { renderOutcome, renderLosses } = await import('./outcome.ts')
     const outcome = renderOutcome(report, path, config.debug ? { log: paths.log, signals: config.file } : undefined)
-    const parts = [outcome, renderLosses(this.drops, pump.givenUp, config.storage), await this.keeper?.firstWord()]
+    const parts = [outcome, renderLosses(this.drops, pump.givenUp, config.storage), await this.firstWord()]
     return parts.filter((part) => part !== undefined).join('; ') || undefined
+  }
+
+  /** A session within another would tell it to the model, which reads what its commands print. */
+  private async firstWord(): Promise<string | undefined> {
+    return this.run.env[runVariable] ? undefined : this.keeper?.firstWord()
   }
 
   private prepare(): Promise<PreparedRun> {

@@ -6,12 +6,13 @@
  */
 import { join } from 'node:path'
 import { describeError } from '../base/errors.ts'
-import { resolveStatePaths } from '../base/paths.ts'
+import { resolveStatePaths, workingFolder } from '../base/paths.ts'
 import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
 import { childEnvironment, nativeTelemetry } from '../claude/environment.ts'
 import { type Child, type ChildEnd, startChild } from '../claude/launch.ts'
 import { registerHooks } from '../claude/registration.ts'
+import { settingsTellOfTelemetry } from '../claude/settings-telemetry.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { wrappedRunName } from '../hook/run-folder.ts'
 import { isForHub } from '../hub/presence.ts'
@@ -48,6 +49,7 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
     const hint = problem.hint === undefined ? '' : `; ${problem.hint.replaceAll('\n', ', ')}`
     return plain(`telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)`)
   }
+  const isTold = resolution.config.usesHub !== undefined && settingsTellOfTelemetry(args, env, workingFolder())
   let run: WrappedRun
   let registered: readonly string[]
   try {
@@ -63,7 +65,7 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   }
   const handsOn = resolution.config.propagators.includes('tracecontext')
   const childEnv = childEnvironment(env, run.folder, handsOn ? run.root : undefined)
-  const native = run.hub === undefined ? {} : nativeTelemetry(env, run.hub)
+  const native = run.hub === undefined || (await isTold) ? {} : nativeTelemetry(env, run.hub)
   return attend(startChild([claude, ...registered], { ...childEnv, ...native }), run)
 }
 

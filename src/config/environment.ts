@@ -5,12 +5,3 @@ import type { Environment } from './values.ts'
 export function readEnvironment(): Environment {
   return { ...process.env }
 }
-
-/** The working directory; the root where somebody has taken it away. */
-export function workingFolder(): string {
-  try {
-    return process.cwd()
-  } catch {
-    return '/'
-  }
-}

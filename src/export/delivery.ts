@@ -109,7 +109,7 @@ function openTrack<T extends SignalType>(
   options: DeliveryOptions,
   keep: () => void,
 ): Track {
-  const { config, acks, now = Date.now } = options
+  const { config, acks, now = performance.now.bind(performance) } = options
   const { batch } = config.signals[type]
   const settled = acks?.[destination.name]?.[type] ?? 0
   const begin = (collection: Collection) => {

@@ -4,7 +4,7 @@
  */
 import { describeError, Failure } from '../base/errors.ts'
 import { type Log, noLog } from '../base/log.ts'
-import { isLoopback } from '../base/loopback.ts'
+import { isLoopback, withoutBrackets } from '../base/loopback.ts'
 import type { Environment, HubConfig } from '../config/config.ts'
 import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { createLive } from '../dashboard/live.ts'
@@ -12,8 +12,10 @@ import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
+import { createRedactor, defaultRedaction, type RedactionRules } from '../telemetry/redact.ts'
 import { readPrices } from '../usage/pricing.ts'
 import { createGuardWatch, type GuardWatch } from './guard-watch.ts'
+import { maskNative } from './masking.ts'
 import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
 import { createUsageReader } from './usage-reader.ts'
@@ -22,6 +24,8 @@ export interface HubOptions {
   readonly config: HubConfig
   /** What the guard's commands get; where Claude Code has its transcripts. */
   readonly env: Environment
+  /** What is masked of Claude Code's own telemetry. */
+  readonly redaction?: RedactionRules
   /** Told what a person should know, a line each: the store was damaged, the disk is full. */
   readonly notice?: (message: string) => void
   readonly log?: Log
@@ -54,7 +58,8 @@ const retryAfterMs = 5000
  * others reach without a token; nothing is left open then.
  */
 export async function startHub(options: HubOptions): Promise<Hub> {
-  const { config, env, notice = () => {}, log = noLog } = options
+  const { env, redaction = defaultRedaction, notice = () => {}, log = noLog } = options
+  const config = { ...options.config, host: withoutBrackets(options.config.host) }
   const { host, token, grpcPort, httpPort } = config
   if (!isLoopback(host) && token === undefined) {
     const mend =
@@ -67,7 +72,8 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const feed = createFeed()
   const live = createLive()
   const guard = createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })
-  const keeper = new Keeper(store, feed, notice)
+  const { redact } = createRedactor(redaction)
+  const keeper = new Keeper({ store, feed, notice, redact })
   const shared = { host, ...(token === undefined ? {} : { token }) }
   let receiver: Receiver | undefined
   try {
@@ -91,27 +97,33 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   }
 }
 
+interface KeeperOptions {
+  readonly store: Store
+  readonly feed: Feed
+  readonly notice: (message: string) => void
+  readonly redact: (text: string) => string
+}
+
 /** Between receiver and store: what cannot be kept is asked for again, and told once until it can. */
 class Keeper {
   private isFailing = false
-  lastTakenMs = Date.now()
+  /** Of the clock that is never put right and stands still while the machine sleeps, as all of its time is. */
+  lastTakenMs = performance.now()
 
-  constructor(
-    private readonly store: Store,
-    private readonly feed: Feed,
-    private readonly notice: (message: string) => void,
-  ) {}
+  constructor(private readonly options: KeeperOptions) {}
 
-  async accept(batch: OtlpBatch): Promise<Verdict> {
+  async accept(given: OtlpBatch): Promise<Verdict> {
+    const { store, feed, notice, redact } = this.options
+    const batch = maskNative(given, redact)
     try {
-      await this.store.append(batch)
-      this.lastTakenMs = Date.now()
+      await store.append(batch)
+      this.lastTakenMs = performance.now()
       this.isFailing = false
-      this.feed.publish(batch)
+      feed.publish(batch)
       return { rejected: 0 }
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      if (!this.isFailing) this.notice(`${error.message}; senders are asked to come again`)
+      if (!this.isFailing) notice(`${error.message}; senders are asked to come again`)
       this.isFailing = true
       return { retryAfterMs }
     }
@@ -151,8 +163,8 @@ class RunningHub implements Hub {
   }
 
   idleMs(): number {
-    if (this.dashboard.watchers > 0) this.lastSeenMs = Date.now()
-    return Date.now() - Math.max(this.lastSeenMs, this.parts.keeper.lastTakenMs)
+    if (this.dashboard.watchers > 0) this.lastSeenMs = performance.now()
+    return performance.now() - Math.max(this.lastSeenMs, this.parts.keeper.lastTakenMs)
   }
 
   place(): HubPlace {

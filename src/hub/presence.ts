@@ -21,7 +21,7 @@ export interface HubPresence extends HubPlace {
   readonly isBackground: boolean
 }
 
-/** What the last hub wrote, also when it has gone; undefined where none has ever been, or what is written is not ours. */
+/** What the hub wrote, also one that was killed; undefined where none runs, or what is written is not ours. */
 export async function readPresence(path: string): Promise<HubPresence | undefined> {
   try {
     const value: unknown = JSON.parse(await readText(path))

@@ -1,7 +1,8 @@
 /**
  * The single hub of this user: it owns the folder `hub/` of the state folder for as long as it lives, and says in `hub.json`
- * where it is. The file outlives it: whoever needs a hub next starts one at the same ports.
+ * where it is. It takes that back when it ends: its number may be another process's then, and births are not known everywhere.
  */
+import { rmSync } from 'node:fs'
 import type { StatePaths } from '../base/paths.ts'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
 import { version } from '../base/version.ts'
@@ -28,7 +29,9 @@ export function registerHub({ hub: folder, hubPresence }: StatePaths): Registrat
     },
     isValid: () => isFolderOurs(folder),
     release: () => {
-      if (isFolderOurs(folder)) releaseFolder(folder)
+      if (!isFolderOurs(folder)) return
+      rmSync(hubPresence, { force: true })
+      releaseFolder(folder)
     },
   }
 }

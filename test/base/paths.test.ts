@@ -33,6 +33,10 @@ describe('the state folder', () => {
   })
 })
 
+test('a relative state folder is one of the working directory', () => {
+  expect(resolveStatePaths({ CLAUDE_OTEL_HOME: 'mine' })?.runs).toBe(join(process.cwd(), 'mine', 'runs'))
+})
+
 describe('the user’s settings file', () => {
   test.each([
     [{ CLAUDE_OTEL_HOME: '/x', XDG_CONFIG_HOME: '/c', HOME: '/h' }, '/x/config.json'],

@@ -59,7 +59,36 @@ describe('claude’s own telemetry towards a hub', () => {
   test('leaves what the user has set, and goes to the port of the user’s protocol', () => {
     const env = { OTEL_METRICS_EXPORTER: 'prometheus', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_LOG_USER_PROMPTS: '1' }
     const { OTEL_METRICS_EXPORTER: _, OTEL_EXPORTER_OTLP_PROTOCOL: __, ...rest } = all
-    expect(nativeTelemetry(env, hub)).toEqual({ ...rest, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:5317' })
+    const native = nativeTelemetry(env, hub)
+    expect(native).toEqual({
+      ...rest,
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:5317',
+      no_grpc_proxy: '127.0.0.1',
+    })
+  })
+
+  test.each([
+    [{ no_proxy: 'a.example,b.example' }, 'a.example,b.example,127.0.0.1'],
+    [{ no_proxy: 'a.example', no_grpc_proxy: 'c.example' }, 'c.example,127.0.0.1'],
+  ])('over gRPC passes by the proxy, beside those that %j names', (env, direct) => {
+    expect(nativeTelemetry({ ...env, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, hub).no_grpc_proxy).toBe(direct)
+  })
+
+  test('goes over gRPC to an address that claude’s HTTP exporter cannot reach', () => {
+    expect(nativeTelemetry({}, { ...hub, host: '[::1]' })).toMatchObject({
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://[::1]:5317',
+      no_grpc_proxy: '::1',
+    })
+  })
+
+  test.each([
+    { OTEL_METRICS_EXPORTER: 'console' },
+    { OTEL_LOGS_EXPORTER: 'otlp, Console' },
+    { OTEL_TRACES_EXPORTER: 'console' },
+  ])('stays off where it would be printed: %j', (env) => {
+    expect(nativeTelemetry(env, hub)).toEqual({})
+    expect(nativeTelemetry({ ...env, CLAUDE_CODE_ENABLE_TELEMETRY: '1' }, hub)).not.toEqual({})
   })
 
   test.each(['0', 'false', 'No', ' off '])('stays off where it is switched off by %j', (off) => {

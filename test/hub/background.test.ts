@@ -7,7 +7,7 @@ import { type HubPresence, readPresence } from '../../src/hub/presence.ts'
 import { isProcessAlive } from '../../src/session/processes.ts'
 import { openStore } from '../../src/store/store.ts'
 import { type ClaudeHome, claudeBinary, claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
-import { text, tools } from '../kit/messages-api.ts'
+import { type Script, text, tools } from '../kit/messages-api.ts'
 import { startTerminal } from '../kit/terminal.ts'
 import { until } from '../kit/until.ts'
 import { clear, openStage, type Stage } from '../sessions/play.ts'
@@ -26,6 +26,9 @@ const script = ({ path }: ClaudeHome) => ({
   agents: { 'SUB-ONE': [tools(bash('echo two')), text('Sub done.')] },
 })
 
+/** With no subagent, which the TUI lets go on behind the answer. */
+const brief = () => ({ main: [tools(bash('echo one')), text('Done.')] })
+
 const stages: Stage[] = []
 afterEach(async () => {
   for (const stage of stages.splice(0)) {
@@ -39,8 +42,11 @@ interface Home {
   readonly env: Readonly<Record<string, string>>
 }
 
-async function openHome(more: Readonly<Record<string, string>> = {}): Promise<Home> {
-  const stage = await openStage(script)
+async function openHome(
+  more: Readonly<Record<string, string>> = {},
+  played: (home: ClaudeHome) => Script = script,
+): Promise<Home> {
+  const stage = await openStage(played)
   stages.push(stage)
   const [grpcPort, httpPort] = [freePort(), freePort()]
   const ports = {
@@ -116,6 +122,7 @@ async function kept({ home }: Stage) {
     return {
       source: store.sessionUsage(session.id)?.source,
       spans: store.sessionSpans(session.id),
+      words: JSON.stringify(logs),
       logs: logs.map(({ eventName, body }) => eventName ?? String(body)),
     }
   } finally {
@@ -193,6 +200,45 @@ describe('a session with no endpoint', () => {
     expect((await usage(home.stage)).totals).toMatchObject(served(home.stage))
   }, 60_000)
 
+  test('tells nobody else of it where claude’s settings name a collector', async () => {
+    const home = await openHome({ CLAUDE_OTEL_HUB_TOKEN: 'hub.token' })
+    let asked = 0
+    const collector = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      fetch: () => {
+        asked += 1
+        return new Response()
+      },
+    })
+    const settings = { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.origin } }
+    await Bun.write(join(home.stage.home.path, '.claude/settings.json'), JSON.stringify(settings))
+    try {
+      expect(await wrapped(home)).toMatchObject({ exitCode: 0, stdout: 'Done.\n' })
+      await settled(home.stage)
+      expect(asked).toBe(0)
+      expect((await usage(home.stage)).totals).toMatchObject(served(home.stage))
+    } finally {
+      await collector.stop(true)
+    }
+  }, 60_000)
+
+  test('prints nothing between claude’s words where a console exporter is set for others', async () => {
+    const home = await openHome({ OTEL_METRICS_EXPORTER: 'otlp,console', OTEL_LOGS_EXPORTER: 'otlp' })
+    expect(await wrapped(home)).toMatchObject({ exitCode: 0, stdout: 'Done.\n' })
+  }, 60_000)
+
+  test('keeps no secret of what the user lets claude tell', async () => {
+    const token = `ghp_${'Ab1'.repeat(12)}`
+    const leaking = () => ({ main: [tools(bash(`echo ${token}`)), text('Done.')] })
+    const { stage, env } = await openHome({ OTEL_LOG_TOOL_DETAILS: '1', OTEL_LOG_ASSISTANT_RESPONSES: '1' }, leaking)
+    await wrapped({ stage, env })
+    await settled(stage)
+    const { logs, words } = await kept(stage)
+    expect(logs.filter((name) => name.includes('tool_result'))).not.toBeEmpty()
+    expect([words.includes('echo [REDACTED:'), words.includes(token)]).toEqual([true, false])
+  }, 60_000)
+
   test('has one tree, also with the spans that the user lets claude send', async () => {
     const home = await openHome({ CLAUDE_CODE_ENHANCED_TELEMETRY_BETA: '1', OTEL_TRACES_EXPORTER: 'otlp' })
     await wrapped(home)
@@ -216,9 +262,9 @@ describe('a session with no endpoint', () => {
   }, 60_000)
 
   test('leaves the hub running when its terminal is closed, which has all of it', async () => {
-    const { stage, env } = await openHome()
+    const { stage, env } = await openHome({}, brief)
     const terminal = await startTerminal({
-      command: [claudeOtelBinary, ...manual, '--allowedTools=Bash', '--allowedTools=Agent'],
+      command: [claudeOtelBinary, ...manual, '--allowedTools=Bash'],
       cwd: stage.home.project,
       env,
       folder: stage.home.path,
@@ -257,7 +303,43 @@ describe('a session with no endpoint', () => {
   }, 60_000)
 })
 
+describe('a session with a hub', () => {
+  test('is where it belongs with a state folder relative to the project and an address in brackets', async () => {
+    const { stage, env } = await openHome({ CLAUDE_OTEL_HOME: 'my state', CLAUDE_OTEL_HUB_HOST: '[::1]' })
+    const moved = { ...stage, home: { ...stage.home, state: join(stage.home.project, 'my state') } }
+    const command = (...args: string[]) => run({ command: [claudeOtelBinary, ...args], cwd: stage.home.project, env })
+    try {
+      expect(await wrapped({ stage, env })).toMatchObject({ exitCode: 0, stdout: 'Done.\n' })
+      await settled(moved)
+      expect((await kept(moved)).source).toBe('metrics')
+      const { totals } = JSON.parse((await command('usage', '--json')).stdout)
+      expect(totals).toMatchObject(served(stage))
+    } finally {
+      await command('serve', '--stop')
+    }
+  }, 60_000)
+
+  test('says nothing of the hub where a model would read it', async () => {
+    const home = await openHome({ CLAUDE_OTEL_RUN: '/nowhere' })
+    expect(await wrapped(home)).toMatchObject({ exitCode: 0, stdout: 'Done.\n', stderr: '' })
+    expect(isAlive(await presenceOf(home.stage))).toBe(true)
+  }, 60_000)
+})
+
 describe('no hub is started', () => {
+  test('for a claude that nobody has wrapped, where somebody else listens', async () => {
+    const stage = await openStage(script)
+    stages.push(stage)
+    const { OTEL_EXPORTER_OTLP_ENDPOINT: url = '' } = stage.sink.environment()
+    const ports = { OTLP_RECEIVER_PORT: new URL(url).port, CLAUDE_OTEL_HUB_GRPC_PORT: `${freePort()}` }
+    const more = { CLAUDE_OTEL_HUB: undefined, CLAUDE_OTEL_DEBUG: '1', ...ports }
+    const env = stage.home.environment(stage.api.url, more)
+    const folder = join(stage.home.state, 'runs', 'claude-999999999')
+    const pump = await run({ command: [claudeOtelBinary, 'pump', folder], cwd: '/', env })
+    expect(pump).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(await Bun.file(join(stage.home.state, 'log')).text()).not.toContain('started a hub')
+  })
+
   test.each([
     ['an endpoint is configured', (url: string) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: url })],
     ['somebody else listens where it would', (url: string) => ({ OTLP_RECEIVER_PORT: new URL(url).port })],

@@ -1,6 +1,6 @@
 /** Who keeps a hub running: finds one, and asks one of an earlier version to make way. */
 import { afterEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { resolveStatePaths, type StatePaths } from '../../src/base/paths.ts'
@@ -64,19 +64,28 @@ describe('a keeper', () => {
   })
 
   test.each([
-    ['an earlier version', { version: '0.0.0-a' }, true],
-    ['an earlier version that somebody has started by hand', { version: '0.0.0-a', isBackground: false }, false],
-    ['a later version', { version: '999.0.0' }, false],
-  ])('meets %s', async (_, presence, makesWay) => {
+    ['an earlier version', { version: '0.0.0-a' }, true, false],
+    ['an earlier version that somebody has started by hand', { version: '0.0.0-a', isBackground: false }, false, false],
+    ['a later version', { version: '999.0.0' }, false, true],
+  ])('meets %s', async (_, presence, makesWay, isToldOf) => {
     const paths = state()
     const hub = standIn(paths, presence)
     const { keeper, said } = keep(paths)
     const word = await keeper.firstWord()
-    expect(word === undefined).toBe(makesWay)
+    expect(word !== undefined).toBe(isToldOf)
     if (!makesWay) return expect(hub.killed).toBe(false)
     await hub.exited
     await until('another', () => said.some((line) => line.startsWith('started a hub')), { timeoutMs: 5000 })
     expect(said[0]).toContain('0.0.0-a')
+  })
+
+  test('leaves one whose version cannot be read, and goes on', async () => {
+    const paths = state()
+    const hub = standIn(paths, { version: 'ours' })
+    const { keeper, said } = keep(paths)
+    expect(await keeper.firstWord()).toBeUndefined()
+    expect(said).toEqual([expect.stringContaining('ours')])
+    expect(hub.killed).toBe(false)
   })
 
   test('starts one where the number that is written down belongs to another process by now', async () => {
@@ -86,6 +95,14 @@ describe('a keeper', () => {
     expect(await keeper.firstWord()).toBeUndefined()
     expect(said).toEqual([expect.stringMatching(/^started a hub, process \d+$/)])
   })
+})
+
+test('a keeper says nothing where it cannot remember that it was said', async () => {
+  const paths = state()
+  standIn(paths, {})
+  // A link to nowhere is not there and cannot be made.
+  symlinkSync(join(paths.root, 'nowhere', 'told'), join(paths.hub, 'told'))
+  expect(await keep(paths).keeper.firstWord()).toBeUndefined()
 })
 
 describe('the address of the hub', () => {
@@ -114,12 +131,15 @@ describe('what a hub writes down', () => {
     }
   })
 
-  test('is one hub’s at a time', () => {
+  test('is one hub’s at a time, and gone with it', async () => {
     const paths = state()
     const first = registerHub(paths)
     expect(first?.isValid()).toBe(true)
     expect(registerHub(paths)).toBeUndefined()
+    const place = { grpcPort: 1, httpPort: 2, host: '127.0.0.1', url: 'http://127.0.0.1:3', store: 'sqlite:///a' }
+    first?.announce(place, true)
     first?.release()
+    expect(await readPresence(paths.hubPresence)).toBeUndefined()
     expect(registerHub(paths)?.isValid()).toBe(true)
     rmSync(paths.hub, { recursive: true })
     expect(first?.isValid()).toBe(false)

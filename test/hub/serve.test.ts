@@ -162,6 +162,29 @@ describe('its dashboard', () => {
   }, 60_000)
 })
 
+test('a hub that is asked again while it ends takes the time that it needs', async () => {
+  const hub = await hubHome().start()
+  const at = { hostname: '127.0.0.1', port: hub.httpPort, socket: { data() {} } }
+  const listens = async () =>
+    Bun.connect(at).then(
+      (socket) => socket.end() === undefined,
+      () => false,
+    )
+  // Somebody sends slowly, and is waited for.
+  const sender = await Bun.connect(at)
+  sender.write(
+    'POST /v1/logs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{',
+  )
+  // Whoever comes later has an answer: the beginning is there.
+  expect((await fetch(`http://127.0.0.1:${hub.httpPort}/v1/logs`)).status).toBe(405)
+  hub.child.kill('SIGTERM')
+  await until('it to take nothing new', async () => !(await listens()))
+  expect(hub.child.exitCode).toBeNull()
+  hub.child.kill('SIGTERM')
+  await hub.child.exited
+  expect({ code: hub.child.exitCode, signal: hub.child.signalCode }).toEqual({ code: 0, signal: null })
+}, 20_000)
+
 describe('a hub that cannot begin', () => {
   test('says which port is taken, and what to do', async () => {
     const home = hubHome()
