@@ -30,6 +30,7 @@ const TASKS = {
   'test:collector': [['scripts/test.ts', 'collector']],
   'test:ship': [['scripts/test.ts', 'ship']],
   release: [['scripts/release.ts']],
+  'test:stack': [['scripts/test.ts', 'stack']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }
 

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 
-const BUILD_LIMIT_MS = 10 * 60_000
+const BUILD_LIMIT_MS = 25 * 60_000
 const LOCK_POLL_MS = 500
 
 /**

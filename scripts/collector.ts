@@ -1,5 +1,5 @@
 /**
- * Builds the OpenTelemetry Collector that the tests send to, from Go modules with the collector's own builder,
+ * Builds the OpenTelemetry Collector that the tests send to, with every part that the stack's configuration names, from Go modules with the collector's own builder,
  * once per version and configuration, into the user's cache.
  */
 import { rename, rm } from 'node:fs/promises'
@@ -14,15 +14,21 @@ dist:
   name: otelcol
   output_path: ./out
   version: ${VERSION}
+extensions:
+  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension v${VERSION}
+  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension v${VERSION}
+  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage v${VERSION}
 receivers:
   - gomod: go.opentelemetry.io/collector/receiver/otlpreceiver v${VERSION}
 processors:
+  - gomod: go.opentelemetry.io/collector/processor/memorylimiterprocessor v${VERSION}
   - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/processor/attributesprocessor v${VERSION}
 exporters:
   - gomod: go.opentelemetry.io/collector/exporter/debugexporter v${VERSION}
   - gomod: go.opentelemetry.io/collector/exporter/otlpexporter v${VERSION}
   - gomod: go.opentelemetry.io/collector/exporter/otlphttpexporter v${VERSION}
   - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter v${VERSION}
+  - gomod: github.com/open-telemetry/opentelemetry-collector-contrib/exporter/clickhouseexporter v${VERSION}
 `
 
 if (import.meta.main) console.log((await collectorBinary()) ?? 'Go is not installed')
@@ -39,7 +45,7 @@ export async function collectorBinary(): Promise<string | undefined> {
 }
 
 async function buildIn(folder: string, go: string): Promise<void> {
-  console.log(`Building OpenTelemetry Collector ${VERSION} from Go modules (once, a minute or two) …`)
+  console.log(`Building OpenTelemetry Collector ${VERSION} from Go modules (once, a few minutes) …`)
   await Bun.write(join(folder, 'builder.yaml'), CONFIG)
   const env = { GOBIN: folder, GOFLAGS: '-mod=mod' }
   await runIn(folder, [go, 'install', `go.opentelemetry.io/collector/cmd/builder@v${VERSION}`], env)

@@ -9,6 +9,7 @@ import { chromiumPath } from '../test/hub/browser.ts'
 import { missingPrograms } from '../test/ship/kit.ts'
 import { buildIfStale } from './build.ts'
 import { collectorBinary } from './collector.ts'
+import { engineModules } from './engine.ts'
 import { foreignObstacle } from './foreign-clients.ts'
 
 const ROOT = join(import.meta.dir, '..')
@@ -32,7 +33,7 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(sessions|faults|collector|privacy|health|hub|ship)\//,
+    except: /^test\/(sessions|faults|collector|privacy|health|hub|ship|stack)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
@@ -50,7 +51,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     files: 'test/collector/**/*.test.ts',
     needsBinary: true,
     timeoutMs: 120_000,
-    obstacle: async () => ((await collectorBinary()) ? undefined : 'Go is not installed, so no Collector can be built'),
+    obstacle: noCollector,
   },
   ship: {
     files: 'test/ship/**/*.test.ts',
@@ -63,6 +64,20 @@ const SUITES: Readonly<Record<string, Suite>> = {
         : `apt-get install what these are in: ${missingPrograms.join(', ')}`
     },
   },
+  stack: {
+    files: 'test/stack/**/*.test.ts',
+    needsBinary: true,
+    timeoutMs: 120_000,
+    obstacle: async () => (await noCollector()) ?? (await noEngine()),
+  },
+}
+
+async function noCollector(): Promise<string | undefined> {
+  return (await collectorBinary()) ? undefined : 'Go is not installed, so no Collector can be built'
+}
+
+async function noEngine(): Promise<string | undefined> {
+  return (await engineModules()) ? undefined : 'ClickHouse’s engine has no build for this platform'
 }
 
 /** Whole-project checks; each counts as one test. */

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { describeError, Failure } from '../base/errors.ts'
 import type { Environment } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
-import { openStore } from '../store/store.ts'
+import { openAnyStore } from '../store/any-store.ts'
+import type { AnyStore } from '../store/store.ts'
 import { findTranscripts, isUnfinished, readHistory, type TranscriptFile } from '../usage/history.ts'
 import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
@@ -26,7 +27,7 @@ export default defineOurCommand({
     description: 'Take usage from transcripts: all of Claude Code’s, or the files and folders named.',
   },
   args: {
-    store: { type: 'string', description: 'A path or URL; by default the hub’s.' },
+    store: { type: 'string', description: 'A path, or the URL of a ClickHouse; by default the hub’s.' },
     json: { type: 'boolean', description: 'Print the numbers as JSON.' },
   },
   async run({ args, data }) {
@@ -34,7 +35,7 @@ export default defineOurCommand({
     const { config } = await resolveSettings(env, data)
     const paths = args._.length > 0 ? args._ : [projectsFolder(env)]
     const files = find(paths)
-    const store = await openStore(args.store ?? config.hub.store, { prices: readPrices(config.hub.prices) })
+    const store = await openAnyStore(args.store ?? config.hub.store, { prices: readPrices(config.hub.prices) })
     const began = performance.now()
     try {
       const done = await take(files, store, progressBar(files))
@@ -68,17 +69,17 @@ function find(paths: readonly string[]): readonly TranscriptFile[] {
 
 async function take(
   files: readonly TranscriptFile[],
-  store: Awaited<ReturnType<typeof openStore>>,
+  store: AnyStore,
   show: (bytes: number) => void,
 ): Promise<Progress> {
   let [skipped, requests, newRequests, bytes] = [0, 0, 0, 0]
   const unreadable: string[] = []
   for (const file of files) {
-    if (store.knowsFile(file)) skipped++
+    if (await store.knowsFile(file)) skipped++
     else {
       try {
         const history = readHistory(file)
-        newRequests += store.appendHistory(history, isUnfinished(file) ? undefined : file)
+        newRequests += await store.appendHistory(history, isUnfinished(file) ? undefined : file)
         requests += history.length
       } catch (error) {
         unreadable.push(`${file.path}: ${describeError(error)}`)

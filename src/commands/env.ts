@@ -1,5 +1,6 @@
 /** `claude-otel env [shell]`: the variables by which a plain claude sends its own telemetry where ours goes. */
 import { Failure } from '../base/errors.ts'
+import { renderVariables, type Shell, shellNamed, shells } from '../base/shells.ts'
 import { nativeTelemetry } from '../claude/environment.ts'
 import { type Targets, telemetryVariables } from '../claude/native-telemetry.ts'
 import type { Config, Destination } from '../config/config.ts'
@@ -8,7 +9,6 @@ import { signalTypes } from '../config/settings.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
-import { renderVariables, type Shell, shellNamed, shells } from './shells.ts'
 
 export default defineOurCommand({
   meta: { name: 'env', description: 'Print variables for plain Claude Code: eval "$(claude-otel env)".' },

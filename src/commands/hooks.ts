@@ -1,6 +1,7 @@
 /** `claude-otel hooks add|remove|list`: our hooks in Claude Code's settings files, for sessions that nobody wraps. */
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, delimiter, isAbsolute, join } from 'node:path'
+import { renderDiff } from '../base/diff.ts'
 import { Failure } from '../base/errors.ts'
 import { configFilePath, resolveStatePaths, type StatePaths, workingFolder } from '../base/paths.ts'
 import { findClaude } from '../claude/binary.ts'
@@ -18,7 +19,6 @@ import { nearest } from '../config/suggest.ts'
 import { givenOutside } from '../config/values.ts'
 import { createRedactor, defaultRedaction } from '../telemetry/redact.ts'
 import { defineOurCommand } from './command.ts'
-import { renderDiff } from './diff.ts'
 import type { Flags } from './settings.ts'
 import { align, formatCount } from './table.ts'
 

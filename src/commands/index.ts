@@ -18,6 +18,10 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     description: 'print what completes our commands and flags in bash, zsh or fish',
     load: async () => (await import('./completion.ts')).default,
   },
+  copy: {
+    description: 'move what the hub has kept in SQLite into ClickHouse',
+    load: async () => (await import('./copy.ts')).default,
+  },
   drain: {
     description: 'send what earlier runs could not',
     load: async () => (await import('./drain.ts')).default,
@@ -52,6 +56,10 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
   serve: {
     description: 'the hub: receive OTLP, keep it, count what Claude Code uses, show it',
     load: async () => (await import('./serve.ts')).default,
+  },
+  stack: {
+    description: 'ClickHouse, a Collector, Loki and Grafana as containers: init, up, down, status, logs',
+    load: async () => (await import('./stack.ts')).default,
   },
   status: {
     description: 'show what is set up, whether it works, what was sent, what waits, and what to mend',

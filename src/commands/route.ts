@@ -4,6 +4,7 @@
 export const commandNames = [
   'backfill',
   'completion',
+  'copy',
   'drain',
   'env',
   'help',
@@ -12,6 +13,7 @@ export const commandNames = [
   'hub',
   'pump',
   'serve',
+  'stack',
   'status',
   'statusline',
   'usage',

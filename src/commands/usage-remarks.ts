@@ -1,5 +1,6 @@
 /** What stands below the numbers of usage: who priced them, and what the sources make of one another. */
-import type { Period, Store } from '../store/store.ts'
+import type { UsageStore } from '../store/clickhouse-usage.ts'
+import type { Period } from '../store/store.ts'
 import { type Captured, capturedBy, capturedInAll, disagreements, tokensOf } from '../usage/sources.ts'
 import { formatCount } from './table.ts'
 
@@ -14,9 +15,9 @@ export interface UsageRemarks {
   readonly sessions: ReadonlyMap<string, Captured>
 }
 
-export function readRemarks(store: Store, period: Period): UsageRemarks {
-  const sums = store.usage(['costSource'], period)
-  const all = store.sessionUsages(period)
+export async function readRemarks(store: UsageStore, period: Period): Promise<UsageRemarks> {
+  const sums = await store.usage(['costSource'], period)
+  const all = await store.sessionUsages(period)
   const less = all.map((usage) => [usage.sessionId, disagreements(capturedBy(usage))] as const)
   return {
     costSources: Object.fromEntries(

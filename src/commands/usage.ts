@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { clickhousePlace } from '../store/clickhouse-client.ts'
+import { openClickHouseUsage, type UsageStore } from '../store/clickhouse-usage.ts'
 import { openStore, type UsageGroup, type UsageSum } from '../store/store.ts'
-import { readPrices } from '../usage/pricing.ts'
+import { type Prices, readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
 import { resolveSettings } from './settings.ts'
 import { align } from './table.ts'
@@ -26,7 +28,7 @@ export default defineOurCommand({
   args: {
     by: { type: 'positional', required: false, description: `${groups.join(', ')}; day when nothing is said` },
     since: { type: 'string', description: 'Only what came later: 12h, 7d, 4w, or a date such as 2026-11-01.' },
-    store: { type: 'string', description: 'A path or URL; by default the hub’s.' },
+    store: { type: 'string', description: 'A path, or the URL of a ClickHouse; by default the hub’s.' },
     json: { type: 'boolean', description: 'Print totals and rows as JSON.' },
     csv: { type: 'boolean', description: 'Print rows as CSV.' },
   },
@@ -42,13 +44,13 @@ export default defineOurCommand({
         '`claude-otel serve` or `claude-otel backfill` makes one',
       )
     }
-    const store = await openStore(where, { prices: readPrices(config.hub.prices) })
+    const store = await openUsage(where, readPrices(config.hub.prices))
     try {
       const period = { sinceUnixMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
-      const rows = store.usage([by], period)
-      const [totals] = store.usage([], period)
+      const rows = await store.usage([by], period)
+      const [totals] = await store.usage([], period)
       const numbers = numbersOf(totals ?? nothing)
-      const remarks = readRemarks(store, period)
+      const remarks = await readRemarks(store, period)
       if (args.json) process.stdout.write(`${JSON.stringify(whole(by, rows, numbers, remarks))}\n`)
       else if (args.csv) process.stdout.write(renderCsv(by, rows))
       else process.stdout.write(`${renderUsage(by, rows, numbers)}${renderRemarks(remarks)}`)
@@ -57,6 +59,12 @@ export default defineOurCommand({
     }
   },
 })
+
+/** The hub's store, or a ClickHouse that a Collector writes to. */
+async function openUsage(where: string, prices: Prices): Promise<UsageStore> {
+  const place = clickhousePlace(where)
+  return place === undefined ? await openStore(where, { prices }) : openClickHouseUsage(place, prices)
+}
 
 const nothing = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, costUsd: 0 }
 

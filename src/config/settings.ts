@@ -375,8 +375,9 @@ export const settings = {
       return text()
     },
     fallback: undefined,
-    env: ['CLAUDE_OTEL_HUB_STORE'],
-    description: 'serve: where it keeps what it gets, a path or URL; hub.db in the state folder when nothing sets it',
+    env: ['CLAUDE_OTEL_HUB_STORE', 'CLAUDE_OTEL_STORE'],
+    description:
+      'serve, usage, backfill: where the hub keeps what it gets, a path or the URL of a ClickHouse; hub.db in the state folder when nothing sets it',
   },
   'hub.token': {
     get kind() {

@@ -1,5 +1,5 @@
 /** What the page asks for, as JSON: a table of paths. What can be long comes part by part. */
-import type { Store, StoreCounts } from '../store/store.ts'
+import type { AnyStore, Later, StoreCounts } from '../store/store.ts'
 import { type HealthReader, healthView } from './health-view.ts'
 import type { Live } from './live.ts'
 import { logView } from './log-view.ts'
@@ -8,7 +8,7 @@ import { createSessionViews } from './session-view.ts'
 import type { UsageReader } from './usage-reader.ts'
 
 export interface ApiOptions {
-  readonly store: Store
+  readonly store: AnyStore
   readonly live: Live
   readonly health: HealthReader
   readonly usage?: UsageReader
@@ -43,7 +43,7 @@ export function createApi({
         return historyView(store, usage, { by, days: whole(query.get('days'), 30, maxDays), nowMs: Date.now() })
       },
     ],
-    [/^health$/, () => healthView(store, live, health, counts(), Date.now())],
+    [/^health$/, async () => healthView(store, live, health, await counts(), Date.now())],
     [/^sessions\/([^/]+)$/, async ([id = '']) => (await views.read(id))?.view],
     [
       /^sessions\/([^/]+)\/rows$/,
@@ -55,7 +55,10 @@ export function createApi({
         return { revision, rowCount, rows: found.rows.slice(offset, offset + limit) }
       },
     ],
-    [/^sessions\/([^/]+)\/logs$/, ([id = ''], query) => store.sessionLogs(id, range(query, maxLogs)).map(logView)],
+    [
+      /^sessions\/([^/]+)\/logs$/,
+      async ([id = ''], query) => (await store.sessionLogs(id, range(query, maxLogs))).map(logView),
+    ],
     [/^sessions\/([^/]+)\/rows\/([^/]+)$/, ([id = '', spanId = '']) => views.row(id, spanId)],
   ]
   return async ({ pathname, searchParams }) => {
@@ -91,8 +94,8 @@ function decode(part: string): string {
   }
 }
 
-function slowly(everyMs: number, read: () => StoreCounts): () => StoreCounts {
-  let known: { readonly counts: StoreCounts; readonly untilMs: number } | undefined
+function slowly(everyMs: number, read: () => Later<StoreCounts>): () => Later<StoreCounts> {
+  let known: { readonly counts: Later<StoreCounts>; readonly untilMs: number } | undefined
   return () => {
     const nowMs = performance.now()
     if (known === undefined || nowMs > known.untilMs) known = { counts: read(), untilMs: nowMs + everyMs }

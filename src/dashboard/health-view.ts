@@ -1,5 +1,5 @@
 /** The health of the telemetry itself: what arrives, what is missing, what was dropped. The hub adds what only it knows. */
-import type { Store, StoreCounts } from '../store/store.ts'
+import type { AnyStore, StoreCounts } from '../store/store.ts'
 import type { UsageSource } from '../usage/record.ts'
 import { type Captured, capturedBy, disagreements } from '../usage/sources.ts'
 import type { Live } from './live.ts'
@@ -63,13 +63,13 @@ const troubles: readonly { readonly name: string; readonly label: string; readon
   },
 ]
 
-export function healthView(
-  store: Store,
+export async function healthView(
+  store: AnyStore,
   live: Live,
   health: HealthReader,
   counts: StoreCounts,
   nowMs: number,
-): HealthView {
+): Promise<HealthView> {
   const sums = live.troubles()
   const lines = troubles.map(({ name, label, hint }): HealthLine => {
     const value = sums.get(name) ?? 0
@@ -77,7 +77,8 @@ export function healthView(
   })
   const nowUnixMicro = nowMs * 1000
   const period = { sinceUnixMicro: nowUnixMicro - dayMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
-  const recent = store.sessions(period, 200).map((facts) => sessionRow(facts, nowUnixMicro))
+  const recent = (await store.sessions(period, 200)).map((facts) => sessionRow(facts, nowUnixMicro))
+  const usages = new Map((await store.sessionUsages(period)).map((usage) => [usage.sessionId, usage]))
   return {
     sections: [...health(), { title: 'What claude-otel says of itself', lines }],
     arrivals: live.arrivals(),
@@ -86,7 +87,7 @@ export function healthView(
       return events === 0 ? [] : [{ session, events }]
     }),
     disagreeing: recent.flatMap((session) => {
-      const { source, ...usage } = store.sessionUsage(session.id) ?? { bySource: {} }
+      const { source, ...usage } = usages.get(session.id) ?? { bySource: {} }
       // What is on its way to a session that goes on is not lost.
       if (source === undefined || session.state === 'active') return []
       const captured = disagreements(capturedBy({ ...usage, source }))

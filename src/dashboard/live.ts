@@ -3,7 +3,7 @@
  * bounded; what it cannot know after a restart it reads from the store. Order and repetition do not matter to it.
  */
 import { sessionIdOf } from '../store/session-facts.ts'
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import type { OtlpAttributes, OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { ContextSample } from './context.ts'
 import { EventSequence } from './event-sequence.ts'
@@ -57,9 +57,9 @@ export function createLive(): Live {
 }
 
 /** Reads what the store has of sessions that were heard of since; others have their turn in between. */
-export async function readLive(live: Live, store: Store, sinceUnixMicro: number): Promise<void> {
+export async function readLive(live: Live, store: AnyStore, sinceUnixMicro: number): Promise<void> {
   const period = { sinceUnixMicro, untilUnixMicro: Number.MAX_SAFE_INTEGER }
-  for (const { id } of store.sessions(period, maxSessions)) {
+  for (const { id } of await store.sessions(period, maxSessions)) {
     for await (const logs of logParts(store, id)) live.recall({ signal: 'logs', logs })
     for await (const spans of spanParts(store, id)) live.recall({ signal: 'traces', spans })
   }

@@ -1,5 +1,5 @@
 /** What the pages Now, History and Health ask for, from store, usage and what goes on. */
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import { type SessionContext, sessionContext } from './context.ts'
 import type { LiveError } from './failures.ts'
 import type { Live, LiveSession } from './live.ts'
@@ -45,27 +45,26 @@ const dayMs = 24 * 60 * minuteMs
 const burnMinutes = 10
 const shownNotices = 5
 
-export function nowView(
-  store: Store,
+export async function nowView(
+  store: AnyStore,
   live: Live,
   usage: UsageReader | undefined,
   notices: readonly Notice[],
   nowMs: number,
-): NowView {
+): Promise<NowView> {
   const period = { sinceUnixMicro: (nowMs - dayMs) * 1000, untilUnixMicro: Number.MAX_SAFE_INTEGER }
-  const rows = store.sessions(period, 200).map((facts) => sessionRow(facts, nowMs * 1000))
+  const rows = (await store.sessions(period, 200)).map((facts) => sessionRow(facts, nowMs * 1000))
   const midnightMs = new Date(nowMs).setHours(0, 0, 0, 0)
   const today = { sinceMs: midnightMs, untilMs: nowMs + minuteMs }
-  const perSession = new Map(
-    usage?.sums({ ...today, by: ['sessionId'], limit: 500 }).map((row) => [row.sessionId ?? '', row]),
-  )
+  const sums = (await usage?.sums({ ...today, by: ['sessionId'], limit: 500 })) ?? []
+  const perSession = new Map(sums.map((row) => [row.sessionId ?? '', row]))
   const active = rows.filter(({ state }) => state === 'active')
   return {
     atUnixMs: nowMs,
     notices: notices.slice(0, shownNotices),
     sessions: active.map((row) => withLive(row, live, usage, perSession.get(row.id))),
     recent: rows.filter(({ state }) => state !== 'active').slice(0, 8),
-    ...(usage === undefined ? {} : { usage: usageNow(usage, today, nowMs) }),
+    ...(usage === undefined ? {} : { usage: await usageNow(usage, today, nowMs) }),
     errors: live.errors(),
   }
 }
@@ -84,20 +83,20 @@ function withLive(
   return { ...row, ...used, live: rest, ...(context === undefined ? {} : { context }) }
 }
 
-function usageNow(
+async function usageNow(
   usage: UsageReader,
   period: { readonly sinceMs: number; readonly untilMs: number },
   nowMs: number,
-): NonNullable<NowView['usage']> {
+): Promise<NonNullable<NowView['usage']>> {
   const hour = { sinceMs: nowMs - 60 * minuteMs, untilMs: period.untilMs }
-  const minutes = usage.sums({ ...hour, by: ['minute'], limit: 100 })
+  const minutes = await usage.sums({ ...hour, by: ['minute'], limit: 100 })
   const recent = minutes.filter(({ minute = 0 }) => minute > nowMs - burnMinutes * minuteMs)
   const costs = recent.flatMap(({ costUsd }) => costUsd ?? [])
-  const [today] = usage.sums({ ...period, by: [], limit: 1 })
+  const [today] = await usage.sums({ ...period, by: [], limit: 1 })
   return {
     ...(today === undefined ? {} : { today }),
-    byModel: usage.sums({ ...period, by: ['model'], limit: 20 }),
-    byCostSource: usage.sums({ ...period, by: ['costSource'], limit: 10 }),
+    byModel: await usage.sums({ ...period, by: ['model'], limit: 20 }),
+    byCostSource: await usage.sums({ ...period, by: ['costSource'], limit: 10 }),
     minutes: minutes.toSorted((a, b) => (a.minute ?? 0) - (b.minute ?? 0)),
     burn: {
       tokensPerMinute: recent.reduce((sum, row) => sum + totalTokens(row), 0) / burnMinutes,
@@ -128,21 +127,21 @@ export interface HistoryView {
 }
 
 /** By sessions it lists those of the period even where nothing is known of their usage. */
-export function historyView(
-  store: Store,
+export async function historyView(
+  store: AnyStore,
   usage: UsageReader | undefined,
   { by, days, nowMs }: { readonly by: HistoryKey; readonly days: number; readonly nowMs: number },
-): HistoryView {
+): Promise<HistoryView> {
   // A day is not always of 24 hours.
   const today = new Date(nowMs)
   const sinceMs = new Date(today.getFullYear(), today.getMonth(), today.getDate() - (days - 1)).getTime()
   const keys: readonly UsageKey[] = [by]
-  const sums = usage?.sums({ sinceMs, untilMs: nowMs + minuteMs, by: keys, limit: 1000 }) ?? []
+  const sums = (await usage?.sums({ sinceMs, untilMs: nowMs + minuteMs, by: keys, limit: 1000 })) ?? []
   const hasUsage = usage !== undefined
   if (by !== 'sessionId') return { by, hasUsage, rows: sums.map((row) => ({ key: row[by] ?? '', usage: row })) }
   const period = { sinceUnixMicro: sinceMs * 1000, untilUnixMicro: Number.MAX_SAFE_INTEGER }
   const rows = new Map<string, HistoryRow>()
-  for (const facts of store.sessions(period, 1000)) {
+  for (const facts of await store.sessions(period, 1000)) {
     rows.set(facts.id, { key: facts.id, session: sessionRow(facts, nowMs * 1000) })
   }
   for (const row of sums)

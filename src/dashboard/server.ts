@@ -4,7 +4,7 @@
  */
 import { describeError, Failure } from '../base/errors.ts'
 import { isLoopback } from '../base/loopback.ts'
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import { createAccess } from './access.ts'
 import { createApi } from './api.ts'
 import { answerAsset } from './assets.ts'
@@ -19,7 +19,7 @@ export interface DashboardOptions {
   readonly host: string
   /** 0: any that is free. */
   readonly port: number
-  readonly store: Store
+  readonly store: AnyStore
   /** Where it is missing, the page says that usage is not tracked. */
   readonly usage?: UsageReader
   readonly health: HealthReader

@@ -1,5 +1,5 @@
 /** The waterfall of one session, read part by part and kept while nothing new comes: pages of rows are cut from it. */
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import type { OtlpLogRecord } from '../telemetry/otlp.ts'
 import { EventReader } from './event-facts.ts'
 import type { Live } from './live.ts'
@@ -40,12 +40,12 @@ export interface SessionViews {
 /** Of some tens of megabytes at most: ten thousand rows are five. */
 const kept = 4
 
-export function createSessionViews(store: Store, live: Live): SessionViews {
+export function createSessionViews(store: AnyStore, live: Live): SessionViews {
   const views = new Map<string, { readonly revision: string; readonly whole: Promise<WholeSession | undefined> }>()
   const life = Date.now().toString(36)
-  const read: SessionViews['read'] = (id) => {
-    const facts = store.session(id)
-    if (facts === undefined) return Promise.resolve(undefined)
+  const read: SessionViews['read'] = async (id) => {
+    const facts = await store.session(id)
+    if (facts === undefined) return undefined
     const revision = `${life}-${live.revision(id)}-${facts.lastTime}`
     const known = views.get(id)
     if (known?.revision === revision) return known.whole
@@ -61,27 +61,31 @@ export function createSessionViews(store: Store, live: Live): SessionViews {
     read,
     async row(id, spanId) {
       const row = (await read(id))?.rows.find((each) => each.spanId === spanId)
-      return row === undefined
-        ? undefined
-        : { parts: [row, ...(row.also ?? [])].flatMap((told) => partOf(store, id, told) ?? []) }
+      if (row === undefined) return undefined
+      const parts = await Promise.all([row, ...(row.also ?? [])].map((told) => partOf(store, id, told)))
+      return { parts: parts.filter((part) => part !== undefined) }
     },
   }
 }
 
-function partOf(store: Store, id: string, { teller, traceId, spanId, log }: Told): SpanView | undefined {
+async function partOf(
+  store: AnyStore,
+  id: string,
+  { teller, traceId, spanId, log }: Told,
+): Promise<SpanView | undefined> {
   if (teller !== 'event') {
-    const span = store.span(traceId, spanId)
+    const span = await store.span(traceId, spanId)
     return span === undefined ? undefined : spanView(span)
   }
-  const [event] = log === undefined ? [] : store.sessionLogs(id, { offset: log, limit: 1 })
+  const [event] = log === undefined ? [] : await store.sessionLogs(id, { offset: log, limit: 1 })
   return event === undefined ? undefined : eventView(event)
 }
 
-async function readWhole(store: Store, id: string, revision: string): Promise<WholeSession | undefined> {
+async function readWhole(store: AnyStore, id: string, revision: string): Promise<WholeSession | undefined> {
   const nowUnixMicro = Date.now() * 1000
   const spans: SpanFacts[] = []
   for await (const part of spanParts(store, id)) spans.push(...part.map(readSpanFacts))
-  const facts = store.session(id)
+  const facts = await store.session(id)
   if (facts === undefined) return undefined
   const session = sessionRow(facts, nowUnixMicro)
   const { marks, events } = await readLogs(store, id)
@@ -97,14 +101,14 @@ async function readWhole(store: Store, id: string, revision: string): Promise<Wh
     turns: turnRows(rows),
     time: timeSpent(rows),
     tokens: modelTokens(rows),
-    ...compact({ usage: sessionSources(store.sessionUsage(id)) }),
+    ...compact({ usage: sessionSources(await store.sessionUsage(id)) }),
     rowCount: rows.length,
     revision,
   }
   return { view, rows }
 }
 
-async function readLogs(store: Store, id: string) {
+async function readLogs(store: AnyStore, id: string) {
   const marks: OtlpLogRecord[] = []
   const reader = new EventReader()
   for await (const logs of logParts(store, id)) {

@@ -33,7 +33,7 @@ export interface UsageQuery {
 
 export interface UsageReader {
   /** The largest sums first. With no keys there is at most one row. */
-  sums(query: UsageQuery): readonly UsageRow[]
+  sums(query: UsageQuery): readonly UsageRow[] | Promise<readonly UsageRow[]>
   /** How many tokens the model can see at once, where that is known. */
   contextTokens?(model: string): number | undefined
 }

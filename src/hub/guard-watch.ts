@@ -32,6 +32,8 @@ export interface GuardWatchOptions {
   readonly notice: (message: string) => void
 }
 
+export const noGuard: GuardWatch = { begin: () => {}, health: () => [], notices: () => [], close: async () => {} }
+
 export function createGuardWatch({ rules, store, live, feed, prices, env, notice }: GuardWatchOptions): GuardWatch {
   const actions = createGuardActions({ store, env, notice, onChange: (id) => feed.announce([id]) })
   const guard = createGuard({

@@ -10,11 +10,12 @@ import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { createLive } from '../dashboard/live.ts'
 import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
-import { openStore, type Store } from '../store/store.ts'
+import { clickhousePlace } from '../store/clickhouse-client.ts'
+import { type AnyStore, openStore } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
 import { createRedactor, defaultRedaction, type RedactionRules } from '../telemetry/redact.ts'
 import { readPrices } from '../usage/pricing.ts'
-import { createGuardWatch, type GuardWatch } from './guard-watch.ts'
+import { createGuardWatch, type GuardWatch, type GuardWatchOptions, noGuard } from './guard-watch.ts'
 import { maskNative } from './masking.ts'
 import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
@@ -37,7 +38,7 @@ export interface Hub {
   readonly grpcPort: number
   readonly httpPort: number
   readonly dashboard: Pick<Dashboard, 'port' | 'url'>
-  readonly store: Store
+  readonly store: AnyStore
   counts(): ReceiverCounts
   /** For how long nobody has sent anything, or looked. */
   idleMs(): number
@@ -68,10 +69,10 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   }
   if (config.store === '') throw new Failure('io', 'no home folder is known (HOME is not set)', 'name a store: --store')
   const prices = readPrices(config.prices)
-  const store = await openStore(config.store, { notice, prices, busyMs })
   const feed = createFeed()
   const live = createLive()
-  const guard = createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })
+  const watched = { rules: config.guard, live, feed, prices, env, notice }
+  const { store, guard } = await openWatched(config.store, watched)
   const { redact } = createRedactor(redaction)
   const keeper = new Keeper({ store, feed, notice, redact })
   const shared = { host, ...(token === undefined ? {} : { token }) }
@@ -97,8 +98,24 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   }
 }
 
+/** A store, and who watches it. The guard asks at every change, and has to know at once: a ClickHouse is not watched. */
+async function openWatched(
+  where: string,
+  options: Omit<GuardWatchOptions, 'store'>,
+): Promise<{ readonly store: AnyStore; readonly guard: GuardWatch }> {
+  const { notice, prices, rules } = options
+  const place = clickhousePlace(where)
+  if (place === undefined) {
+    const store = await openStore(where, { notice, prices, busyMs })
+    return { store, guard: createGuardWatch({ ...options, store }) }
+  }
+  if (rules.length > 0) notice('the guard does not watch a store in ClickHouse: its rules do nothing here')
+  const { openClickHouseStore } = await import('../store/clickhouse.ts')
+  return { store: await openClickHouseStore(place, { prices }), guard: noGuard }
+}
+
 interface KeeperOptions {
-  readonly store: Store
+  readonly store: AnyStore
   readonly feed: Feed
   readonly notice: (message: string) => void
   readonly redact: (text: string) => string
@@ -131,7 +148,7 @@ class Keeper {
 }
 
 interface Parts {
-  readonly store: Store
+  readonly store: AnyStore
   readonly receiver: Receiver
   readonly dashboard: Dashboard
   readonly feed: Feed

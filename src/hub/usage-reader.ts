@@ -1,6 +1,6 @@
 /** What the dashboard asks of usage, answered by the store. */
 import type { UsageKey, UsageReader, UsageRow } from '../dashboard/usage-reader.ts'
-import type { Store, UsageGroup, UsageSum } from '../store/store.ts'
+import type { AnyStore, UsageGroup, UsageSum } from '../store/store.ts'
 import type { Prices } from '../usage/pricing.ts'
 
 const groups: Readonly<Record<UsageKey, UsageGroup>> = {
@@ -13,12 +13,12 @@ const groups: Readonly<Record<UsageKey, UsageGroup>> = {
   costSource: 'costSource',
 }
 
-export function createUsageReader(store: Store, prices: Prices): UsageReader {
+export function createUsageReader(store: AnyStore, prices: Prices): UsageReader {
   return {
     contextTokens: prices.contextTokens,
-    sums: ({ sinceMs, untilMs, by, limit }) => {
+    sums: async ({ sinceMs, untilMs, by, limit }) => {
       const period = { sinceUnixMicro: sinceMs * 1000, untilUnixMicro: untilMs * 1000 }
-      const sums = store.usage(
+      const sums = await store.usage(
         by.map((key) => groups[key]),
         period,
       )

@@ -3,10 +3,12 @@
  * closes it. Reads see everything that was written before them.
  */
 import { Failure } from '../base/errors.ts'
+import { showText } from '../config/kinds.ts'
 import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import type { Prices } from '../usage/pricing.ts'
 import type { SessionUsage, TokenCounts, UsageRecord } from '../usage/record.ts'
+import { clickhouseExample } from './clickhouse-client.ts'
 import type { SessionFacts } from './session-facts.ts'
 
 /** A span of the time line; both ends in microseconds since the Unix epoch, the end not included. */
@@ -77,6 +79,15 @@ export interface Mark {
   readonly value: string
 }
 
+export type Later<Value> = Value | Promise<Value>
+
+/** The same, of a store that may be elsewhere: it answers later. */
+export type AnyStore = {
+  readonly [Name in keyof Store]: Store[Name] extends (...question: infer Question) => infer Answer
+    ? (...question: Question) => Later<Awaited<Answer>>
+    : Store[Name]
+} & Pick<Store, 'append' | 'close'>
+
 export type UsageGroup = 'minute' | 'day' | 'week' | 'session' | 'model' | 'project' | 'querySource' | 'costSource'
 
 /** The groups asked for (`day` and `week` as `YYYY-MM-DD`, a week by its Monday, a minute by its beginning in seconds) with what was used. */
@@ -134,7 +145,11 @@ export async function openStore(where: string, options: StoreOptions = {}): Prom
   const kind = url === undefined ? undefined : stores[url.protocol]
   if (url === undefined || kind === undefined) {
     const examples = Object.values(stores).map(({ example }) => example)
-    throw new Failure('config', `the store is "${where}"`, `use a path, or one of: ${examples.join(', ')}`)
+    throw new Failure(
+      'config',
+      `the store is "${showText(where)}"`,
+      `use a path, or one of: ${[...examples, clickhouseExample].join(', ')}`,
+    )
   }
   return kind.open(url, options)
 }

@@ -165,10 +165,10 @@ describe('What is there now', () => {
     await tell('ours', 'session.start')
     await tell('claudes', 'api_request')
     await tell('over', 'session.start', 'session.end')
-    const view = nowView(store, live, undefined, [], nowMs)
+    const view = await nowView(store, live, undefined, [], nowMs)
     expect(view.sessions.map(({ id }) => id).sort()).toEqual(['both', 'claudes', 'ours'])
     expect(view.recent.map(({ id }) => id)).toEqual(['over'])
-    const { incomplete } = healthView(store, live, () => [], store.counts(), nowMs)
+    const { incomplete } = await healthView(store, live, () => [], store.counts(), nowMs)
     expect(Object.fromEntries(incomplete.map(({ session, missing }) => [session.id, missing]))).toEqual({
       ours: 'claude-code',
       claudes: 'claude-otel',
@@ -193,11 +193,11 @@ describe('Usage', () => {
     const store = await openStore(join(root, 'history.db'))
     const midnight = new Date(2026, 10, 21).getTime()
     const usage = usageOf([midnight, midnight - 1, midnight - 86_400_000, midnight - 86_400_001].map(used))
-    const days = (count: number) =>
-      historyView(store, usage, { by: 'day', days: count, nowMs: noon }).rows.map(({ key }) => key)
-    expect(days(1)).toEqual(['2026-11-21'])
-    expect(days(2).sort()).toEqual(['2026-11-20', '2026-11-21'])
-    expect(days(3)).toHaveLength(3)
+    const days = async (count: number) =>
+      (await historyView(store, usage, { by: 'day', days: count, nowMs: noon })).rows.map(({ key }) => key)
+    expect(await days(1)).toEqual(['2026-11-21'])
+    expect((await days(2)).sort()).toEqual(['2026-11-20', '2026-11-21'])
+    expect(await days(3)).toHaveLength(3)
     store.close()
   })
 
@@ -205,7 +205,7 @@ describe('Usage', () => {
     const store = await openStore(join(root, 'now.db'))
     const ago = (minutes: number) => used(noon - minutes * 60_000)
     const usage = usageOf([ago(0), ago(9), ago(11), ago(59), ago(61), ago(13 * 60)])
-    const view = nowView(store, createLive(), usage, [], noon)
+    const view = await nowView(store, createLive(), usage, [], noon)
     expect(view.usage).toMatchObject({
       today: { inputTokens: 500 },
       burn: { tokensPerMinute: 20, usdPerHour: 12 },
@@ -240,13 +240,13 @@ describe('Health', () => {
       ...store.sessions({ sinceUnixMicro: 0, untilUnixMicro: 1e18 }, 9).map(({ lastTime }) => lastTime),
     )
     const at = (ms: number) => healthView(store, live, () => [], store.counts(), last / 1000 + ms)
-    const { lost, disagreeing } = at(3_600_000)
+    const { lost, disagreeing } = await at(3_600_000)
     expect(lost).toMatchObject([{ session: { id }, events: 1 }])
     expect(disagreeing).toMatchObject([
       { session: { id }, source: 'metrics', captured: { events: expect.any(Number) } },
     ])
     // What goes on may still be on its way.
-    expect(at(1000).disagreeing).toEqual([])
+    expect((await at(1000)).disagreeing).toEqual([])
     const { view } = (await createSessionViews(store, live).read(id)) ?? {}
     expect(view?.usage).toMatchObject({ source: 'metrics', captured: { metrics: 1, ...disagreeing[0]?.captured } })
     expect(view?.usage?.tokens).toBeGreaterThan(view?.tokens.input ?? 0)

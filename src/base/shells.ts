@@ -1,5 +1,5 @@
 /** How each shell sets a variable to a text, whatever stands in the text. Pure. */
-import { Failure } from '../base/errors.ts'
+import { Failure } from './errors.ts'
 
 const posix = (name: string, value: string) => `export ${name}='${value.replaceAll("'", "'\\''")}'`
 

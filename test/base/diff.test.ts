@@ -1,7 +1,7 @@
 /** What changes between two texts: applied to the first it gives the second, and shows no more than a little around it. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { renderDiff } from '../../src/commands/diff.ts'
+import { renderDiff } from '../../src/base/diff.ts'
 
 /** What `patch` would make of it; throws where the diff does not fit the text. */
 function apply(diff: string, before: string): string {
