@@ -8,7 +8,7 @@ import {
   type Resolution,
   resolveConfig,
 } from '../config/config.ts'
-import { isSet } from '../config/values.ts'
+import type { Masking } from '../config/values.ts'
 import { runVariable } from '../hook/run-folder.ts'
 import { readPresence, seemsAlive } from '../hub/presence.ts'
 import type { RunContext } from '../session/run.ts'
@@ -20,11 +20,23 @@ export async function resolveSettings(env: Environment, flags: Flags): Promise<R
   const path = configFilePath(env)
   const file =
     path !== undefined && isThere(path) ? (await import('../config/file.ts')).readConfigFile(path) : undefined
-  const sources = { env, flags, file, fileExists: isThere, runningHub: await runningHub(env) }
-  if (!isSet('redact.patterns', sources) && !isSet('redact.off', sources)) return resolveConfig(sources)
+  const sources = { env, flags, file, fileExists: isThere }
+  const resolution = resolveConfig(sources)
+  // What few need is looked for only then, and everything read again with it.
+  const {
+    needsMasking,
+    config: { usesHub },
+  } = resolution
+  const hub = usesHub === undefined ? undefined : await runningHub(env)
+  const isMoved = hub?.grpcPort !== usesHub?.grpcPort || hub?.httpPort !== usesHub?.httpPort
+  if (!needsMasking && (hub === undefined || !isMoved)) return resolution
+  return resolveConfig({ ...sources, runningHub: hub, masking: needsMasking ? await loadMasking() : undefined })
+}
+
+async function loadMasking(): Promise<Masking> {
   const { compilePattern } = await import('../telemetry/user-patterns.ts')
   const { detectorNames: kinds } = await import('../telemetry/detectors.ts')
-  return resolveConfig({ ...sources, masking: { compilePattern, kinds } })
+  return { compilePattern, kinds }
 }
 
 /**

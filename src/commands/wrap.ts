@@ -75,7 +75,7 @@ async function planRun(resolution: Resolution, { args, env, flags }: WrapOptions
   const paths = resolveStatePaths(env)
   if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
   const startUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-  const runId = wrappedRunName(startUnixMicro, process.pid, crypto.randomUUID().slice(0, 8))
+  const runId = wrappedRunName(startUnixMicro, process.pid, Math.random().toString(36).slice(2, 10))
   const takesOver = config.propagators.includes('tracecontext')
   const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
   const root = rootRef(runId, config.sampler, parent)

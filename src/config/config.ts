@@ -135,6 +135,8 @@ export interface Resolution {
   readonly problems: readonly Failure[]
   /** Worth a word, harmful to nothing: what was mended, or is not supported. */
   readonly notes: readonly string[]
+  /** There are rules of masking: whoever resolved without `masking` does so again with it. */
+  readonly needsMasking: boolean
 }
 
 /**
@@ -155,6 +157,7 @@ export function resolveConfig(sources: ConfigSources): Resolution {
     },
     problems: report.problems,
     notes: report.notes,
+    needsMasking: (['redact.patterns', 'redact.off'] as const).some((key) => values.of(key).origin !== 'default'),
   }
 }
 

@@ -158,12 +158,6 @@ function isNamed({ env, flag }: Setting, names: ReadonlySet<string>, flags: Conf
   return false
 }
 
-/** Whether any source says something about the setting. */
-export function isSet(key: SettingKey, sources: ConfigSources): boolean {
-  const fromFile = sources.file === undefined ? undefined : fileValues(sources.file, new Report()).get(key)
-  return findCandidate(key, sources, fromFile) !== undefined
-}
-
 /** What flags and environment say, as it is written there; the user's file and the defaults are left out. */
 export function givenOutside({ env, flags }: ConfigSources): ReadonlyMap<SettingKey, GivenValue> {
   const found = settingKeys.flatMap((key) => {

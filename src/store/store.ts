@@ -136,7 +136,10 @@ export const stores: Readonly<Record<string, StoreKind>> = {
 
 /** By one name, however it is written: a plain absolute path is a SQLite file. Undefined where it is none of either. */
 export function storeUrl(where: string): URL | undefined {
-  return URL.parse(where.startsWith('/') ? `sqlite://${encodeURI(where)}` : where) ?? undefined
+  return (
+    URL.parse(where.startsWith('/') ? `sqlite://${encodeURI(where).replaceAll(/[?#]/g, encodeURIComponent)}` : where) ??
+    undefined
+  )
 }
 
 /** Rejects with a Failure that names what would be right. */

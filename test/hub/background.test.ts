@@ -368,8 +368,10 @@ describe('a hub in the background', () => {
   test('ends when nobody has needed it for long enough', async () => {
     const home = await openHome({ CLAUDE_OTEL_HUB_IDLE: '1s' })
     await wrapped(home)
-    const hub = await presenceOf(home.stage)
-    await until('its end', () => !isAlive(hub))
+    const { state } = home.stage.home
+    await until('its end', async () => (await hubsOf(home.stage)).length === 0)
+    expect(existsSync(join(state, 'hub.db'))).toBe(true)
+    expect(await readPresence(join(state, 'hub', 'hub.json'))).toBeUndefined()
   }, 60_000)
 
   test('ends when its folder is taken away', async () => {
