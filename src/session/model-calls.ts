@@ -179,12 +179,15 @@ export class ModelCalls {
     return compared.filter(([, usage]) => Object.values(usage).some((tokens) => tokens > 0))
   }
 
-  private emitMessage({ invocation, message, endUnixMicro }: PendingMessage): void {
+  private emitMessage({ invocation, message, endUnixMicro: told }: PendingMessage): void {
     const ref = this.emitter.ref(`message:${message.messageId}`)
+    // An agent that goes on after /clear is known here by a hook that may come after its message.
+    const startUnixMicro = Math.max(message.startUnixMicro, invocation.startUnixMicro)
+    const endUnixMicro = Math.max(told, startUnixMicro)
     this.emitCall({
       ref,
       parent: invocation.ref,
-      startUnixMicro: Math.max(message.startUnixMicro, invocation.startUnixMicro),
+      startUnixMicro,
       endUnixMicro,
       requested: message.requestedModel ?? message.model,
       model: message.model,

@@ -1065,6 +1065,27 @@ describe('one claude with several sessions', () => {
     expect(told.turns('s3')).toHaveLength(1)
   })
 
+  test('a message of a background agent that is read after a hook that came later is told within its span', () => {
+    const agent = { agent_id: 'a1', agent_type: 'general-purpose' }
+    const story = new Story().start('s1').prompt('p1').pre('t1', { tool_name: 'Agent' })
+    story
+      .hook('SubagentStart', agent)
+      .post('t1', { tool_name: 'Agent', tool_response: { agentId: 'a1' } })
+      .stop()
+    story.during('of /clear').end('clear').start('s2', 'clear').post('t2', agent)
+    story.at -= 30_000
+    const told = story
+      .message('m1', { text: { text: 'Done.', bytes: 5, truncated: false } }, 'a1')
+      .end()
+      .exit()
+      .tell()
+
+    const [log] = told.logs.filter(({ eventName }) => eventName === 'claude.assistant_response')
+    const chat = told.spans.find(({ ref }) => ref.spanId === log?.ref.spanId)
+    expect(chat?.attributes['session.id']).toBe('s2')
+    expect(log?.timeUnixMicro).toBeGreaterThanOrEqual(chat?.startUnixMicro ?? Number.POSITIVE_INFINITY)
+  })
+
   test('/resume goes to another session and back, each time a span of its own', () => {
     const told = new Story()
       .start('s1')
