@@ -5,7 +5,7 @@
 
 import type { SignalType } from '../telemetry/signal.ts'
 import type { HubAddress, OtlpTarget, Protocol, TlsFiles } from './config.ts'
-import type { OtlpName, OtlpValue } from './settings.ts'
+import type { OtlpName, OtlpValue } from './otlp-settings.ts'
 import type { Report, Resolved, Values } from './values.ts'
 
 const httpPort = '4318'

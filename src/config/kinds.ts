@@ -116,6 +116,9 @@ export function integer(min: number, max: number, unit?: string): Kind<number> {
   }
 }
 
+/** A time that is not none. */
+export const someMs = integer(1, 86_400_000, 'ms')
+
 function inMilliseconds(written: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)$/.exec(written)
   if (match === null) return undefined

@@ -4,9 +4,8 @@
  */
 
 import type { SignalType } from '../telemetry/signal.ts'
-import { command, type GuardMeasure, guardEntries, type Threshold, threshold, webhook } from './guard-kinds.ts'
+import { hubSettings } from './hub-settings.ts'
 import {
-  bearerToken,
   bytes,
   choice,
   duration,
@@ -17,10 +16,11 @@ import {
   onOff,
   pairs,
   path,
-  type Reading,
   ratio,
+  someMs,
   text,
 } from './kinds.ts'
+import { otlpSettings } from './otlp-settings.ts'
 import { contentNames, patterns, texts, words } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
@@ -37,7 +37,6 @@ export interface Setting<T = unknown> {
 }
 
 export const signalTypes = ['traces', 'logs', 'metrics'] as const satisfies readonly SignalType[]
-const protocols = ['grpc', 'http/protobuf', 'http/json'] as const
 const exporterKinds = ['otlp', 'console', 'file', 'none'] as const
 const samplers = [
   'always_on',
@@ -48,134 +47,9 @@ const samplers = [
   'parentbased_traceidratio',
 ] as const
 
-const protocolAliases = {
-  http: 'http/protobuf',
-  'http/proto': 'http/protobuf',
-  http_protobuf: 'http/protobuf',
-} as const
 const anyMs = integer(0, 86_400_000, 'ms')
-const someMs = integer(1, 86_400_000, 'ms')
 const count = integer(1, 1_000_000)
 const limit = integer(0, 1_000_000)
-const port = integer(0, 65_535)
-
-/** What a general `OTEL_EXPORTER_OTLP_X` and its three per-signal forms have in common; keyed by our name for X. */
-export const otlp = {
-  endpoint: {
-    x: 'ENDPOINT',
-    get kind() {
-      return text()
-    },
-    about: 'where to send; HTTP adds /v1/<signal>',
-  },
-  protocol: {
-    x: 'PROTOCOL',
-    get kind() {
-      return choice(protocols, protocolAliases)
-    },
-    about: 'grpc, http/protobuf or http/json',
-  },
-  headers: {
-    x: 'HEADERS',
-    get kind() {
-      return pairs(/^[!#$%&'*+.^_`|~\w-]+$/)
-    },
-    about: 'headers of every request, key=value,key=value',
-    secret: true,
-  },
-  timeout: {
-    x: 'TIMEOUT',
-    get kind() {
-      return someMs
-    },
-    about: 'longest time of one request',
-  },
-  compression: {
-    x: 'COMPRESSION',
-    get kind() {
-      return choice(['gzip', 'none'] as const)
-    },
-    about: 'gzip or none',
-  },
-  certificate: {
-    x: 'CERTIFICATE',
-    get kind() {
-      return path()
-    },
-    about: "file with the collector's CA certificate (PEM)",
-  },
-  clientKey: {
-    x: 'CLIENT_KEY',
-    get kind() {
-      return path()
-    },
-    about: 'file with the private key for mTLS (PEM)',
-  },
-  clientCertificate: {
-    x: 'CLIENT_CERTIFICATE',
-    get kind() {
-      return path()
-    },
-    about: 'file with the certificate for mTLS (PEM)',
-  },
-  insecure: {
-    x: 'INSECURE',
-    get kind() {
-      return onOff()
-    },
-    about: 'no TLS, for gRPC endpoints without a scheme',
-  },
-} as const
-
-interface OtlpSetting {
-  readonly x: string
-  readonly kind: Kind<unknown>
-  readonly about: string
-  readonly secret?: boolean
-}
-
-export type OtlpName = keyof typeof otlp
-export type OtlpValue<N extends OtlpName> = Reading<(typeof otlp)[N]['kind']>
-const otlpNames = Object.keys(otlp) as readonly OtlpName[]
-
-const otlpDefaults = {
-  protocol: 'grpc',
-  timeout: 10_000,
-  compression: 'none',
-} satisfies { [N in OtlpName]?: OtlpValue<N> }
-
-const otlpFlags: Partial<Record<OtlpName, string>> = {
-  endpoint: 'otel-endpoint',
-  protocol: 'otel-protocol',
-  headers: 'otel-headers',
-  compression: 'otel-compression',
-  insecure: 'otel-insecure',
-}
-
-type OtlpSettings<Prefix extends string> = { [N in OtlpName as `${Prefix}.${N}`]: Setting<OtlpValue<N>> }
-
-function otlpSettings<P extends string>(prefix: P, signal?: SignalType): OtlpSettings<P> {
-  const isGeneral = signal === undefined
-  const infix = isGeneral ? '' : `${signal.toUpperCase()}_`
-  const fallbacks: Partial<Record<OtlpName, unknown>> = isGeneral ? otlpDefaults : {}
-  const made: Record<string, Setting> = {}
-  for (const name of otlpNames) {
-    const common: OtlpSetting = otlp[name]
-    made[`${prefix}.${name}`] = {
-      get kind() {
-        return common.kind
-      },
-      fallback: fallbacks[name],
-      env: [`OTEL_EXPORTER_OTLP_${infix}${common.x}`],
-      ...(isGeneral && otlpFlags[name] !== undefined ? { flag: otlpFlags[name] } : {}),
-      ...(common.secret ? { secret: true } : {}),
-      get description() {
-        return isGeneral ? `OTLP: ${common.about}` : `OTLP, ${signal} only: ${common.about}`
-      },
-    }
-  }
-  return made as OtlpSettings<P>
-}
 
 function batchSettings<P extends 'traces' | 'logs'>(signal: P, prefix: 'OTEL_BSP' | 'OTEL_BLRP', delayMs: number) {
   const of = (name: string, kind: Kind<number>, fallback: number, description: string): Setting<number> => ({
@@ -199,15 +73,6 @@ function exporterSetting(signal: SignalType): Setting<readonly (typeof exporterK
     env: [`OTEL_${signal.toUpperCase()}_EXPORTER`],
     flag: `otel-${signal}-exporter`,
     description: `where ${signal} go: otlp, console, file (several with commas) or none`,
-  }
-}
-
-function guardSetting(on: GuardMeasure, name: string, what: string): Setting<Threshold> {
-  return {
-    kind: threshold(on),
-    fallback: undefined,
-    env: [`CLAUDE_OTEL_GUARD_${name}`],
-    description: `serve: the guard’s threshold for the ${what}`,
   }
 }
 
@@ -321,137 +186,7 @@ export const settings = {
     env: ['CLAUDE_OTEL_STORAGE_AGE'],
     description: 'how long it may be kept, and how long a session is remembered that nobody resumes',
   },
-  'hub.enabled': {
-    get kind() {
-      return onOff()
-    },
-    fallback: true,
-    env: ['CLAUDE_OTEL_HUB'],
-    description:
-      'with no endpoint, telemetry and Claude Code’s own go to the hub on this machine, which is started when needed',
-  },
-  'hub.idle': {
-    get kind() {
-      return duration(1000)
-    },
-    fallback: 1_800_000,
-    env: ['CLAUDE_OTEL_HUB_IDLE'],
-    description: 'a hub that was started in the background ends when nobody has sent or looked for so long',
-  },
-  'hub.host': {
-    get kind() {
-      return text()
-    },
-    fallback: '127.0.0.1',
-    env: ['CLAUDE_OTEL_HUB_HOST'],
-    description: 'serve: the address it listens at; beyond loopback it wants hub.token',
-  },
-  'hub.grpcPort': {
-    get kind() {
-      return port
-    },
-    fallback: 4317,
-    env: ['CLAUDE_OTEL_HUB_GRPC_PORT'],
-    description: 'serve: port of OTLP over gRPC; 0 = a free one',
-  },
-  'hub.httpPort': {
-    get kind() {
-      return port
-    },
-    fallback: 4318,
-    env: ['CLAUDE_OTEL_HUB_HTTP_PORT', 'OTLP_RECEIVER_PORT'],
-    description: 'serve: port of OTLP over HTTP; 0 = a free one',
-  },
-  'hub.port': {
-    get kind() {
-      return port
-    },
-    fallback: 3030,
-    env: ['CLAUDE_OTEL_HUB_PORT'],
-    description: 'serve: port of the dashboard; 0 = a free one',
-  },
-  'hub.store': {
-    get kind() {
-      return text()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_HUB_STORE', 'CLAUDE_OTEL_STORE'],
-    description:
-      'serve, usage, backfill: where the hub keeps what it gets, a path or the URL of a ClickHouse; hub.db in the state folder when nothing sets it',
-  },
-  'hub.token': {
-    get kind() {
-      return bearerToken()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_HUB_TOKEN'],
-    secret: true,
-    description: 'serve: bearer token that senders and readers must show',
-  },
-  'hub.size': {
-    get kind() {
-      return bytes(1_000_000)
-    },
-    fallback: 2_000_000_000,
-    env: ['CLAUDE_OTEL_HUB_SIZE'],
-    description: 'serve: what the store may take of the disk; the oldest goes first, usage stays',
-  },
-  'hub.age': {
-    get kind() {
-      return duration(60_000)
-    },
-    fallback: 30 * 86_400_000,
-    env: ['CLAUDE_OTEL_HUB_AGE'],
-    description: 'serve: how long spans, log records and points are kept; usage stays',
-  },
-  prices: {
-    get kind() {
-      return path()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_PRICES'],
-    description:
-      'serve, usage, backfill: JSON file with prices and contexts of models, looked at before the built-in table',
-  },
-  guard: {
-    get kind() {
-      return guardEntries()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_GUARD'],
-    secret: true,
-    description: 'serve: thresholds and what to do about them, a JSON list of {"on", "above", "per", "do"}',
-  },
-  'guard.context': guardSetting('context', 'CONTEXT', 'context of a session, such as 80% or 150k tokens'),
-  'guard.tokens': guardSetting('tokens', 'TOKENS', 'tokens of a session, such as 2M'),
-  'guard.cost': guardSetting('cost', 'COST', 'cost of a session in US dollars'),
-  'guard.dayTokens': guardSetting('tokens', 'DAY_TOKENS', 'tokens of all sessions in a day'),
-  'guard.dayCost': guardSetting('cost', 'DAY_COST', 'cost of all sessions in a day, in US dollars'),
-  'guard.command': {
-    get kind() {
-      return command()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_GUARD_COMMAND'],
-    description: 'serve: what is run for the five settings above: a program, or a JSON list of it and its arguments',
-  },
-  'guard.webhook': {
-    get kind() {
-      return webhook()
-    },
-    fallback: undefined,
-    env: ['CLAUDE_OTEL_GUARD_WEBHOOK'],
-    secret: true,
-    description: 'serve: the address that is posted to for them',
-  },
-  'guard.timeout': {
-    get kind() {
-      return integer(100, 3_600_000, 'ms')
-    },
-    fallback: 60_000,
-    env: ['CLAUDE_OTEL_GUARD_TIMEOUT'],
-    description: 'serve: how long a command of the guard may take',
-  },
+  ...hubSettings,
   propagators: {
     get kind() {
       return list(['tracecontext', 'baggage', 'none', 'b3', 'b3multi', 'jaeger', 'xray', 'ottrace'] as const)

@@ -3,18 +3,10 @@
 import { Failure } from '../base/errors.ts'
 import type { UserPattern } from '../telemetry/redact.ts'
 import type { SignalType } from '../telemetry/signal.ts'
-import type { HubPorts } from './config.ts'
+import type { HubPorts } from './hub.ts'
 import { isObject, showText } from './kinds.ts'
-import {
-  type OtlpName,
-  type OtlpValue,
-  type Setting,
-  type SettingKey,
-  type SettingValue,
-  settingKeys,
-  settings,
-  variablesOf,
-} from './settings.ts'
+import type { OtlpName, OtlpValue } from './otlp-settings.ts'
+import { type Setting, type SettingKey, type SettingValue, settingKeys, settings, variablesOf } from './settings.ts'
 import { nearest } from './suggest.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -8,6 +8,7 @@ import type {
   OtlpTemporality,
   OtlpValue,
 } from '../telemetry/otlp.ts'
+import type { UsageRecord } from '../usage/record.ts'
 import { type SessionFacts, sessionIdOf } from './session-facts.ts'
 
 /** `id` says where the rest of it is: see blocks.ts. */
@@ -280,4 +281,40 @@ function hashOf(identity: readonly unknown[]): bigint {
 
 function sorted(attributes: OtlpAttributes): readonly (readonly [string, OtlpValue])[] {
   return Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+export interface RecordRow {
+  readonly id: string
+  readonly source: UsageRecord['source']
+  readonly time: number
+  readonly session_id: string
+  readonly orchestration_id: string
+  readonly model: string
+  readonly input: number
+  readonly output: number
+  readonly cache_read: number
+  readonly cache_creation: number
+  readonly query_source: string | null
+  readonly repository: string | null
+  readonly detail: string | null
+}
+
+/** All of a record but its price, which is found anew. */
+export function readRecord(row: RecordRow): UsageRecord {
+  return {
+    ...(row.detail === null ? {} : JSON.parse(row.detail)),
+    id: row.id,
+    source: row.source,
+    timeUnixMicro: row.time,
+    sessionId: row.session_id,
+    orchestrationId: row.orchestration_id,
+    model: row.model,
+    inputTokens: row.input,
+    outputTokens: row.output,
+    cacheReadTokens: row.cache_read,
+    cacheCreationTokens: row.cache_creation,
+    ...(row.query_source === null ? {} : { querySource: row.query_source }),
+    ...(row.repository === null ? {} : { repository: row.repository }),
+    costUsd: null,
+  }
 }

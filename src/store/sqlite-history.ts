@@ -1,7 +1,15 @@
 /** Everything that a SQLite store has kept, part by part, in an order that stays: whoever was interrupted goes on behind the last part. */
 import type { OtlpBatch } from '../telemetry/otlp.ts'
 import type { UsageRecord } from '../usage/record.ts'
-import { type LogRow, type PointRow, readPoint, type SeriesRow, type SpanRow } from './rows.ts'
+import {
+  type LogRow,
+  type PointRow,
+  type RecordRow,
+  readPoint,
+  readRecord,
+  type SeriesRow,
+  type SpanRow,
+} from './rows.ts'
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
 
 const kinds = ['span', 'log', 'point', 'transcript'] as const
@@ -85,39 +93,4 @@ function after<Row>(file: SqliteFile, sql: string, ...cursor: readonly (string |
 function part<Row>(rows: readonly Row[], cursorOf: (row: Row) => string, content: HistoryPart['content']) {
   const last = rows.at(-1)
   return last === undefined ? undefined : { rows: rows.length, cursor: cursorOf(last), content }
-}
-
-interface RecordRow {
-  readonly id: string
-  readonly time: number
-  readonly session_id: string
-  readonly orchestration_id: string
-  readonly model: string
-  readonly input: number
-  readonly output: number
-  readonly cache_read: number
-  readonly cache_creation: number
-  readonly query_source: string | null
-  readonly repository: string | null
-  readonly detail: string | null
-}
-
-/** Its price is found anew. */
-function readRecord(row: RecordRow): UsageRecord {
-  return {
-    ...(row.detail === null ? {} : JSON.parse(row.detail)),
-    id: row.id,
-    source: 'transcript',
-    timeUnixMicro: row.time,
-    sessionId: row.session_id,
-    orchestrationId: row.orchestration_id,
-    model: row.model,
-    inputTokens: row.input,
-    outputTokens: row.output,
-    cacheReadTokens: row.cache_read,
-    cacheCreationTokens: row.cache_creation,
-    costUsd: null,
-    ...(row.query_source === null ? {} : { querySource: row.query_source }),
-    ...(row.repository === null ? {} : { repository: row.repository }),
-  }
 }

@@ -10,6 +10,7 @@ import type { SessionUsage, StreamState, UsageChange, UsageMemory, UsageRecord }
 import { priced } from '../usage/requests.ts'
 import { addPrice } from '../usage/sources.ts'
 import { trackRequests, trackUsage } from '../usage/tracker.ts'
+import { type RecordRow, readRecord } from './rows.ts'
 import type { Period, UsageGroup, UsageSum } from './store.ts'
 import { readSums, slotOf } from './usage-sums.ts'
 
@@ -89,7 +90,7 @@ export class SqliteUsage {
         'SELECT bytes, changed_ms FROM transcript_file WHERE path = ?',
       ),
       putFile: prepare('INSERT OR REPLACE INTO transcript_file (path, bytes, changed_ms) VALUES (?, ?, ?)'),
-      unpriced: prepare<UnpricedRow>(
+      unpriced: prepare<RecordRow>(
         `SELECT id, source, time, session_id, orchestration_id, model, input, output, cache_read, cache_creation,
            query_source, repository, detail
          FROM usage_record WHERE cost_usd IS NULL AND source <> 'metrics'`,
@@ -247,41 +248,4 @@ export class SqliteUsage {
 
 function slotKey({ sessionId, source, timeUnixMicro }: UsageRecord): [string, string, number] {
   return [sessionId, source, slotOf(timeUnixMicro)]
-}
-
-interface UnpricedRow {
-  readonly id: string
-  readonly source: UsageRecord['source']
-  readonly time: number
-  readonly session_id: string
-  readonly orchestration_id: string
-  readonly model: string
-  readonly input: number
-  readonly output: number
-  readonly cache_read: number
-  readonly cache_creation: number
-  readonly query_source: string | null
-  readonly repository: string | null
-  readonly detail: string | null
-}
-
-/** As much of a record as its price, and the slot it is in, depend on. */
-function readRecord(row: UnpricedRow): UsageRecord {
-  const detail: Partial<UsageRecord> = row.detail === null ? {} : JSON.parse(row.detail)
-  return {
-    ...detail,
-    id: row.id,
-    source: row.source,
-    timeUnixMicro: row.time,
-    sessionId: row.session_id,
-    orchestrationId: row.orchestration_id,
-    model: row.model,
-    inputTokens: row.input,
-    outputTokens: row.output,
-    cacheReadTokens: row.cache_read,
-    cacheCreationTokens: row.cache_creation,
-    ...(row.query_source === null ? {} : { querySource: row.query_source }),
-    ...(row.repository === null ? {} : { repository: row.repository }),
-    costUsd: null,
-  }
 }
