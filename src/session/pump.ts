@@ -61,6 +61,11 @@ export interface Pump {
  * whichever process was faster.
  */
 const holdBackMicros = 200_000
+/**
+ * The end of a call waits for its result in the transcript as long as this at most: claude writes its lines late when the machine
+ * is busy, as hooks are then stamped late, and the line's time is the true one.
+ */
+const resultMicros = 1_000_000
 /** Watching the folder instead would cost more in a flood than looking does in an idle hour: three events for each file. */
 const pollMs = 250
 /** Transcript lines that wait for hooks of before them; more are not read until these are told. */
@@ -244,7 +249,7 @@ class RunPump implements Pump {
     const read = Math.min(due, this.transcripts.reachedUnixMicro())
     const spooled = this.spool.read(read, isFinal)
     globalThis.faultPoint?.('pump.taken')
-    const { found, until, names } = this.readRecords(spooled, read)
+    const { found, until, names, isHeld } = this.readRecords(spooled, read, isFinal ? due : nowMicros() - resultMicros)
     // A claude that is gone may have hooks whose records are still to be taken.
     const isQuiet = spooled.waiting === 0 && found.length === 0 && until === due
     const exits = isQuiet ? this.exitsOfGone() : []
@@ -256,7 +261,7 @@ class RunPump implements Pump {
     globalThis.faultPoint?.('pump.removed')
     for (const name of names) this.taken.delete(name)
     this.sweep(found.length + lines.length)
-    return until < due
+    return until < due && !isHeld
   }
 
   /** The runtime lets garbage grow with the machine's memory; ours is a guest there. */
@@ -267,26 +272,40 @@ class RunPump implements Pump {
     Bun.gc(true)
   }
 
-  /** Up to a hook that names a transcript for the first time: what stands in that file of the same time is read before the others. */
+  /**
+   * Up to a hook that names a transcript for the first time: what stands in that file of the same time is read before the others.
+   * Up to the end of a call, stamped after `young`, whose result the transcript does not have yet.
+   */
   private readRecords(
     { records, broken, fullAt = Number.POSITIVE_INFINITY }: SpoolContent,
     read: number,
+    young: number,
   ): TakenRecords {
     const found: Entry[] = []
     const names: string[] = []
     let until = Math.min(read, fullAt)
+    let isHeld = false
     for (const record of records) {
       if (record.at > until) break
+      if (this.taken.has(record.from)) {
+        names.push(record.from)
+        continue
+      }
+      const entries = this.intake.read(record)
+      isHeld = entries.some((entry) => this.transcripts.lacksResultOf(entry)) && record.at > young
+      if (isHeld) {
+        until = record.at
+        break
+      }
       names.push(record.from)
-      if (this.taken.has(record.from)) continue
-      found.push(...this.intake.read(record))
+      found.push(...entries)
       if (this.transcripts.hasUnread()) until = Math.min(until, record.at)
     }
     for (const record of broken.filter(({ at }) => at <= until)) {
       names.push(record.from)
       found.push(this.intake.readBroken(record))
     }
-    return { found, until, names }
+    return { found, until, names, isHeld }
   }
 
   private record(all: readonly Entry[]): void {
@@ -337,6 +356,8 @@ function readAcked({ acked }: RunFolder): Acks | undefined {
 interface TakenRecords {
   readonly found: readonly Entry[]
   readonly until: number
+  /** What comes next waits for something. */
+  readonly isHeld: boolean
   /** What may leave the spool once it is in the journal. */
   readonly names: readonly string[]
 }

@@ -35,12 +35,16 @@ export class Transcripts {
   private readonly knownOrigins = new Set<string>()
   private isUnread = false
   private readonly knownAgents = new Set<string>()
+  /** Sessions of which lines were read, and calls whose results were, but not the hook that tells of their end. */
+  private readonly written = new Set<string>()
+  private readonly results = new Set<string>()
 
   constructor(private readonly options: TranscriptsOptions) {}
 
   /** An entry of a journal that was taken over: it is not told again. */
   know(entry: Entry): void {
     if (entry.k === 'line') this.knowLine(entry)
+    this.note(entry)
     if (entry.k === 'agent') this.knownAgents.add(`${entry.session}/${entry.agent}`)
   }
 
@@ -73,8 +77,19 @@ export class Transcripts {
         .read()
         .map((fact) => toEntry(fact, followed.session, this.options.keeper.mask(followed.path)))
       const all = [...main, ...main.flatMap((entry) => this.originOf(entry, followed)), ...this.readAgents(followed)]
-      return all.filter((entry) => entry.at < followed.untilUnixMicro && !this.isKnown(entry))
+      const found = all.filter((entry) => entry.at < followed.untilUnixMicro && !this.isKnown(entry))
+      for (const entry of found) this.note(entry)
+      return found
     })
+  }
+
+  /** Whether a hook tells of a call's end that the transcript, which is being written, does not know yet. */
+  lacksResultOf(entry: Entry): boolean {
+    if (entry.k !== 'hook') return false
+    const { sessionId, detail } = entry.event
+    if (detail.type !== 'tool-end' && detail.type !== 'tool-failure') return false
+    const { useId } = detail.tool
+    return useId !== undefined && this.written.has(sessionId) && !this.results.delete(useId)
   }
 
   /** Times up to which everything is read: beyond any, where nothing is left to be read. */
@@ -84,6 +99,12 @@ export class Transcripts {
       ...[...agents.values()].map(({ reader }) => reader),
     ])
     return Math.min(...readers.map((reader) => reader.reachedUnixMicro()))
+  }
+
+  private note(entry: Entry): void {
+    if (entry.k !== 'line') return
+    this.written.add(entry.session)
+    if (entry.detail.type === 'tool-result') this.results.add(entry.detail.useId)
   }
 
   private knowLine({ file, offset, detail }: TranscriptEntry): void {

@@ -355,6 +355,69 @@ test('hooks that keep coming are taken while they come', async () => {
   await pump.close(() => [{ pid: claude }], soon())
 })
 
+describe('the end of a call whose hook was stamped late', () => {
+  const tool = { tool_name: 'Bash', tool_use_id: 't1', tool_input: { command: 'ls' } }
+  const stamp = (ms: number): string => new Date(ms).toISOString()
+
+  /** A call that ran for 20 ms, 300 ms ago; its last hook was stamped 200 ms later. What the transcript says, line by line. */
+  function lateCall(): { readonly asked: object; readonly answered: object; readonly overMs: number } {
+    const beganMs = Date.now() - 300
+    const line = { sessionId: 's1', cwd: home, version: '2.1.329' }
+    const use = { type: 'tool_use', id: 't1', name: 'Bash', input: tool.tool_input }
+    const message = { id: 'm1', role: 'assistant', model: 'claude-opus-5-5', content: [use], usage: {} }
+    const result = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content: 'file' }] }
+    const transcript_path = join(home, 's1.jsonl')
+    const hook = (ms: number, payload: object): HookCall => {
+      return { at: ms * 1000, pid: claude, payload: { session_id: 's1', transcript_path, ...payload } }
+    }
+    fillSpool(folder, [
+      hook(beganMs - 20, sessionStart),
+      hook(beganMs, { hook_event_name: 'PreToolUse', ...tool }),
+      hook(beganMs + 220, {
+        hook_event_name: 'PostToolUse',
+        ...tool,
+        tool_response: { stdout: 'file' },
+        duration_ms: 20,
+      }),
+    ])
+    return {
+      asked: { ...line, type: 'assistant', uuid: 'u1', timestamp: stamp(beganMs - 10), message },
+      answered: { ...line, type: 'user', uuid: 'u2', timestamp: stamp(beganMs + 20), message: result },
+      overMs: beganMs + 20,
+    }
+  }
+
+  const write = (line: object): void => appendFileSync(join(home, 's1.jsonl'), `${JSON.stringify(line)}\n`)
+  const hooksTaken = (): number => {
+    const journal = openJournal(folder.journal)
+    const taken = [...journal.read()].filter(({ k }) => k === 'hook').length
+    journal.close()
+    return taken
+  }
+
+  test('is that of its line, which comes a little later', async () => {
+    const { asked, answered, overMs } = lateCall()
+    write(asked)
+    const pump = start()
+    await until('the hooks of before to be taken', () => hooksTaken() === 2)
+    write(answered)
+    await until('the last hook to be taken', () => hooksTaken() === 3)
+    await pump.close(() => [{ pid: claude }], soon())
+    const call = readExported(output).spans.find(({ name }) => name === 'execute_tool Bash')
+    expect(Math.floor((call?.end ?? 0) / 1000)).toBe(overMs)
+  })
+
+  test('is that of the hook where the line does not come', async () => {
+    const { asked, overMs } = lateCall()
+    write(asked)
+    const pump = start()
+    await until('the last hook to be taken', () => hooksTaken() === 3)
+    await pump.close(() => [{ pid: claude }], soon())
+    const call = readExported(output).spans.find(({ name }) => name === 'execute_tool Bash')
+    expect(Math.floor((call?.end ?? 0) / 1000)).toBe(overMs + 200)
+  })
+})
+
 describe('a record that is none', () => {
   test('is told as such and removed, and those beside it count', async () => {
     const [begun, ended] = calls(sessionStart, sessionEnd) as [HookCall, HookCall]
