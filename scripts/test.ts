@@ -1,6 +1,9 @@
 /**
- * Runs the suites named on the command line, each to its end, and closes with `N passed, N failed`.
+ * Runs the suites named on the command line, each to its end, says once more what failed, and closes with `N passed, N failed`.
  * Fails if anything failed, if nothing ran, and, with CI set, if anything was left out.
+ *
+ * The suites run real programs side by side, and share the machine with whatever else goes on there. Where one or
+ * two of their tests fail, these run again alone; what passes then has passed, and is told with what it had said before.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,14 +14,14 @@ import { buildIfStale } from './build.ts'
 import { collectorBinary } from './collector.ts'
 import { engineModules } from './engine.ts'
 import { foreignObstacle } from './foreign-clients.ts'
+import { type Counts, type FailedTest, failedTests, parseReport, secondAttempt } from './report.ts'
 
 const ROOT = join(import.meta.dir, '..')
-
-interface Counts {
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
-}
+/** More failures than this are no accident. */
+const mostAgain = 2
+const mostLines = 60
+/** What begins the lines that `.ci/run` says again at its end. */
+const recapMark = '!!'
 
 interface Suite {
   /** Glob patterns of its test files, and of those that belong to another suite. */
@@ -150,6 +153,40 @@ function testFiles(suite: Suite): string[] {
 }
 
 async function runFiles(suite: Suite, files: readonly string[]): Promise<Counts> {
+  const { counts, failures } = await attempt(suite, files)
+  if (counts.failed === 0) return counts
+  const isBroken = failures.length !== counts.failed || failures.length > mostAgain
+  if (isBroken) {
+    tell('failed', failures)
+    return counts
+  }
+  console.log(`\n${failures.length} failed: once more, alone\n`)
+  const pattern = failures.map(({ name }) => `${name.replace(/[^\p{L}\p{N} ]/gu, '.')}$`).join('|')
+  const again = await attempt(suite, [...new Set(failures.map(({ file }) => file))], pattern)
+  const isStill = ({ file, name }: FailedTest) =>
+    again.failures.some((test) => test.file === file && test.name === name)
+  tell('failed twice', failures.filter(isStill))
+  tell(
+    'failed, and passed when it ran alone',
+    failures.filter((test) => !isStill(test)),
+  )
+  return again.counts.passed + again.counts.failed < failures.length ? counts : secondAttempt(counts, again.counts)
+}
+
+function tell(what: string, failures: readonly FailedTest[]): void {
+  for (const { file, group, name, message } of failures) {
+    const title = group === '' ? name : `${group} > ${name}`
+    const words = message.split('\n').slice(0, mostLines)
+    console.log([`${recapMark} ${what}: ${file}: ${title}`, ...words].join(`\n${recapMark}   `))
+  }
+}
+
+interface Attempt {
+  readonly counts: Counts
+  readonly failures: readonly FailedTest[]
+}
+
+async function attempt(suite: Suite, files: readonly string[], pattern?: string): Promise<Attempt> {
   const folder = await mkdtemp(join(tmpdir(), 'claude-otel-test-'))
   const report = join(folder, 'junit.xml')
   try {
@@ -160,6 +197,7 @@ async function runFiles(suite: Suite, files: readonly string[]): Promise<Counts>
         `--timeout=${suite.timeoutMs}`,
         '--reporter=junit',
         `--reporter-outfile=${report}`,
+        ...(pattern === undefined ? [] : ['--test-name-pattern', pattern]),
         ...files.map((path) => `./${path}`),
       ],
       { cwd: ROOT, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
@@ -168,24 +206,9 @@ async function runFiles(suite: Suite, files: readonly string[]): Promise<Counts>
     const xml = await Bun.file(report)
       .text()
       .catch(() => '')
-    return parseReport(xml, files, code)
+    return { counts: parseReport(xml, files, code), failures: failedTests(xml) }
   } finally {
     await rm(folder, { recursive: true })
-  }
-}
-
-/**
- * Counts of a JUnit report of `bun test`. A file that could not be loaded does not stand in it and is counted as
- * one failure, and so is an exit code that no failure in the report explains.
- */
-export function parseReport(xml: string, files: readonly string[], exitCode: number): Counts {
-  const root = /<testsuites\b[^>]*>/.exec(xml)?.[0] ?? ''
-  const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(root)?.[1] ?? 0)
-  const failures = count('failures') + files.filter((path) => !xml.includes(`file="${path}"`)).length
-  return {
-    passed: count('tests') - count('failures') - count('skipped'),
-    failed: failures === 0 && exitCode !== 0 ? 1 : failures,
-    skipped: count('skipped'),
   }
 }
 

@@ -1,6 +1,6 @@
-/** What scripts/test.ts makes of a report of `bun test`: nothing that went wrong may count as nothing. */
+/** What scripts/report.ts makes of a report of `bun test`: nothing that went wrong may count as nothing. */
 import { describe, expect, test } from 'bun:test'
-import { parseReport } from '../../scripts/test.ts'
+import { failedTests, parseReport, secondAttempt } from '../../scripts/report.ts'
 
 const FILE = 'test/a.test.ts'
 const report = (counts: string, file = FILE) =>
@@ -24,5 +24,28 @@ describe('A report', () => {
 
   test('counts every file as failed when it was never written', () => {
     expect(parseReport('', [FILE, 'test/b.test.ts'], 139)).toEqual({ passed: 0, failed: 2, skipped: 0 })
+  })
+})
+
+describe('The failures of a report', () => {
+  test('stand with their words, and what passed does not', () => {
+    const xml = `
+      <testcase name="fails: &quot;a&quot; &lt; b" classname="a &gt; b" time="0.1" file="${FILE}" line="2" assertions="1">
+        <failure type="AssertionError" message="expect(received)&#10;Expected: 2">AssertionError</failure>
+      </testcase>
+      <testcase name="passes" classname="" time="0.1" file="${FILE}" line="3" assertions="0" />
+      <testcase name="too" classname="" time="0.1" file="${FILE}" line="4" assertions="0">
+        <failure type="Error" message="">Error</failure>
+      </testcase>`
+    expect(failedTests(xml)).toEqual([
+      { file: FILE, name: 'fails: "a" < b', group: 'a > b', message: 'expect(received)\nExpected: 2' },
+      { file: FILE, name: 'too', group: '', message: '' },
+    ])
+  })
+
+  test('count as passed where they passed alone, and as failed where they did not', () => {
+    const first = { passed: 8, failed: 2, skipped: 0 }
+    expect(secondAttempt(first, { passed: 2, failed: 0, skipped: 9 })).toEqual({ passed: 10, failed: 0, skipped: 0 })
+    expect(secondAttempt(first, { passed: 1, failed: 1, skipped: 9 })).toEqual({ passed: 9, failed: 1, skipped: 0 })
   })
 })
