@@ -8,7 +8,7 @@ import type { AnyStore } from '../store/store.ts'
 import { findTranscripts, isUnfinished, readHistory, type TranscriptFile } from '../usage/history.ts'
 import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { formatBytes, formatCount } from './table.ts'
 
 interface Progress {

@@ -7,7 +7,7 @@ import { readEnvironment } from '../config/environment.ts'
 import { parseFlags } from '../config/flags.ts'
 import { commands } from './index.ts'
 import { route } from './route.ts'
-import { type Flags, resolveSettings } from './settings.ts'
+import { type Flags, resolveSettings } from '../run/settings.ts'
 import { wrap } from './wrap.ts'
 
 /** Never rejects for what a person did: that is told on stderr and becomes the exit code. */

@@ -1,7 +1,7 @@
 /** What all our commands share: citty's reading of arguments, and an error for what it would let pass. */
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { Failure } from '../base/errors.ts'
-import type { Flags } from './settings.ts'
+import type { Flags } from '../run/settings.ts'
 
 export interface Command {
   /** Its options and positional arguments, for completions. */

@@ -6,7 +6,7 @@ import { clickhouseExample, clickhousePlace } from '../store/clickhouse-client.t
 import { type HistoryKind, type HistoryPart, openSqliteHistory } from '../store/sqlite-history.ts'
 import type { AnyStore } from '../store/store.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { formatCount } from './table.ts'
 
 export default defineOurCommand({

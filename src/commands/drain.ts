@@ -7,8 +7,8 @@ import { enforceBudget } from '../session/budget.ts'
 import { renderDrops } from '../session/drops.ts'
 import { type RecoveredRun, recoverRuns } from '../session/recover.ts'
 import { defineOurCommand } from './command.ts'
-import { sumOf } from './outcome.ts'
-import { configForRun, resolveSettings } from './settings.ts'
+import { sumOf } from '../run/outcome.ts'
+import { configForRun, resolveSettings } from '../run/settings.ts'
 
 export default defineOurCommand({
   meta: { name: 'drain', description: 'Send what earlier runs could not.' },

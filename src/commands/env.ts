@@ -8,7 +8,7 @@ import { readEnvironment } from '../config/environment.ts'
 import { signalTypes } from '../config/settings.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 
 export default defineOurCommand({
   meta: { name: 'env', description: 'Print variables for plain Claude Code: eval "$(claude-otel env)".' },

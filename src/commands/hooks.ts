@@ -19,7 +19,7 @@ import { nearest } from '../config/suggest.ts'
 import { givenOutside } from '../config/values.ts'
 import { createRedactor, defaultRedaction } from '../telemetry/redact.ts'
 import { defineOurCommand } from './command.ts'
-import type { Flags } from './settings.ts'
+import type { Flags } from '../run/settings.ts'
 import { align, formatCount } from './table.ts'
 
 const args = {

@@ -8,7 +8,7 @@ import { type Hub, startHub } from '../hub/hub.ts'
 import { type Registration, registerHub } from '../hub/registration.ts'
 import { defineOurCommand } from './command.ts'
 import { askedToEnd, closeMs, withArguments } from './serve.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 
 const checkMs = 1000
 

@@ -23,7 +23,7 @@ import {
 } from '../session/run.ts'
 import { readSpool } from '../session/spool.ts'
 import { defineOurCommand } from './command.ts'
-import { configForRun, resolveSettings } from './settings.ts'
+import { configForRun, resolveSettings } from '../run/settings.ts'
 
 /** A claude that nobody wrapped is looked after until it is gone. */
 const pollMs = 250

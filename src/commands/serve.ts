@@ -11,7 +11,7 @@ import { type Registration, registerHub } from '../hub/registration.ts'
 import { isProcessAlive } from '../session/processes.ts'
 import { storeUrl } from '../store/store.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 
 /** Senders that wait for an answer get it within this time. */
 export const closeMs = 2000

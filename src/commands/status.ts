@@ -15,7 +15,7 @@ import { rootRef } from '../session/root.ts'
 import { readStatus } from '../session/status.ts'
 import { defineOurCommand } from './command.ts'
 import { type Facts, findFaults } from './findings.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { hookNumbers, renderStatus } from './status-text.ts'
 
 export default defineOurCommand({

@@ -7,7 +7,7 @@ import { openClickHouseUsage, type UsageStore } from '../store/clickhouse-usage.
 import { openStore, type UsageGroup, type UsageSum } from '../store/store.ts'
 import { type Prices, readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from './settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { align } from './table.ts'
 import { readRemarks, renderRemarks, type UsageRemarks } from './usage-remarks.ts'
 

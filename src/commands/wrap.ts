@@ -4,22 +4,17 @@
  *
  * Everything that this file loads is loaded before claude starts, so it is little, and none of it needs `node:fs`.
  */
-import { join } from 'node:path'
 import { describeError } from '../base/errors.ts'
-import { resolveStatePaths, workingFolder } from '../base/paths.ts'
+import { workingFolder } from '../base/paths.ts'
 import { startsSession } from '../claude/arguments.ts'
 import { findClaude } from '../claude/binary.ts'
-import { childEnvironment, nativeTelemetry } from '../claude/environment.ts'
 import { type Child, type ChildEnd, startChild } from '../claude/launch.ts'
 import { registerHooks } from '../claude/registration.ts'
 import { settingsTellOfTelemetry } from '../claude/settings-telemetry.ts'
-import type { Environment, Resolution } from '../config/config.ts'
-import { wrappedRunName } from '../hook/run-folder.ts'
-import { isForHub } from '../hub/presence.ts'
-import { rootRef } from '../session/root.ts'
-import { parseTraceparent } from '../telemetry/trace-context.ts'
-import { type Flags, inheritSettings, resolveSettings } from './settings.ts'
-import { Telemetry, type WrappedRun } from './telemetry.ts'
+import type { Environment } from '../config/config.ts'
+import { claudeEnvironment, planRun, type RunPlan } from '../run/plan.ts'
+import { type Flags, inheritSettings, resolveSettings } from '../run/settings.ts'
+import { Telemetry } from '../run/telemetry.ts'
 
 export interface WrapOptions {
   readonly args: readonly string[]
@@ -50,10 +45,10 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
     return plain(`telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)`)
   }
   const isTold = resolution.config.usesHub !== undefined && settingsTellOfTelemetry(args, env, workingFolder())
-  let run: WrappedRun
+  let run: RunPlan
   let registered: readonly string[]
   try {
-    run = await planRun(resolution, { ...told, args })
+    run = await planRun(resolution, { ...told, args, hooks: 'processes' })
     registered = await registerHooks({
       args,
       plugin: run.paths.plugin,
@@ -63,29 +58,11 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   } catch (error) {
     return plain(`telemetry was off: ${describeError(error)}`)
   }
-  const handsOn = resolution.config.propagators.includes('tracecontext')
-  const childEnv = childEnvironment(env, run.folder, handsOn ? run.root : undefined)
-  const native = run.hub === undefined || (await isTold) ? {} : nativeTelemetry(env, run.hub)
-  return attend(startChild([claude, ...registered], { ...childEnv, ...native }), run)
+  const childEnv = claudeEnvironment(run, env, (await isTold) === true)
+  return attend(startChild([claude, ...registered], childEnv), run)
 }
 
-/** What claude's environment has to say of the run; its folder is made while claude starts. */
-async function planRun(resolution: Resolution, { args, env, flags }: WrapOptions): Promise<WrappedRun> {
-  const { config } = resolution
-  const paths = resolveStatePaths(env)
-  if (paths === undefined) throw new Error('no home folder is known (HOME is not set) to keep records in')
-  const startUnixMicro = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-  const runId = wrappedRunName(startUnixMicro, process.pid, Math.random().toString(36).slice(2, 10))
-  const takesOver = config.propagators.includes('tracecontext')
-  const parent = takesOver ? parseTraceparent(env.TRACEPARENT, env.TRACESTATE) : undefined
-  const root = rootRef(runId, config.sampler, parent)
-  const { usesHub } = config
-  const hub = usesHub !== undefined && (await isForHub(usesHub, paths.hubPresence)) ? usesHub : undefined
-  const folder = join(paths.runs, runId)
-  return { folder, paths, runId, startUnixMicro, root, parent, hub, resolution, env, flags, args }
-}
-
-async function attend(child: Child, run: WrappedRun): Promise<WrapEnd> {
+async function attend(child: Child, run: RunPlan): Promise<WrapEnd> {
   const telemetry = new Telemetry(run, child.pid)
   const end = await child.ended
   try {

@@ -3,7 +3,8 @@
  * It parses nothing, prints nothing, and never fails towards claude, whatever happens.
  *
  * Record: a JSON header line `{"v":1,"t":µs,"d":µs since then,"pid":claude,"n":characters (UTF-16) of the payload,
- * "tp":traceparent}`, the payload, and a line feed. A record that is shorter than its header says is not complete yet.
+ * "tp":traceparent,"cb":1 for a callback}`, the payload, and a line feed. A record that is shorter than its header says is not
+ * complete yet.
  *
  * No `node:` import and no `Buffer`: each costs a hook 0.2 to 1 ms, and a hook runs before and after every tool call. For the
  * same reason the payload stays a string, stdin is read as a stream (`Bun.file(0).text()` starts a thread for it: 0.7 ms), and
@@ -27,15 +28,19 @@ export async function stampHook(): Promise<void> {
   globalThis.faultPoint?.('hook.read')
   const pid = Number(env.CLAUDE_PID) || process.ppid
   const parent = env.TRACEPARENT === undefined ? '' : `,"tp":${JSON.stringify(env.TRACEPARENT)}`
-  const tookMicro = Math.floor(performance.now() * 1000)
-  const header = `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${parent}}`
+  const record = frameRecord(payload, timeUnixMicro, Math.floor(performance.now() * 1000), pid, parent)
   const isAttended = isAlive(wrapperOf(run))
   // A wrapped run that is over has no folder any more, and must not get a new one from a late hook. One whose wrapper was killed
   // before it made the folder gets it from the hooks that claude waits for.
   const createPath = isAttended || env[runVariable] === undefined || isBeginning(process.argv[3])
-  await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, `${header}\n${payload}\n`, { createPath })
+  await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, record, { createPath })
   globalThis.faultPoint?.('hook.written')
   if (!isAttended && !(await works(await readOwner(run)))) startPump(run)
+}
+
+/** A record for the spool. `more` is the rest of its header, as JSON behind a comma. */
+export function frameRecord(payload: string, timeUnixMicro: number, tookMicro: number, pid: number, more: string): string {
+  return `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${more}}\n${payload}\n`
 }
 
 function isBeginning(label: string | undefined): boolean {

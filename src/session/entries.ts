@@ -24,6 +24,8 @@ export interface RunEntry {
     readonly birth?: number
     /** By claude's arguments: for a session whose SessionStart nobody tells. */
     readonly source: 'startup' | 'resume' | 'fork'
+    /** Callbacks of the process that started it tell of its events; what processes tell of the same is a double. */
+    readonly callbacks?: true
   }
   /** TRACEPARENT as the wrapper found it. */
   readonly parent?: SpanRef

@@ -3,6 +3,7 @@
  * its moment can tell beside it: which process claude is, what its session was before, the repository that it works in.
  */
 import { parseHookPayload } from '../claude/events.ts'
+import { callbackEvents, halfToldEvents } from '../claude/hook-command.ts'
 import type { Keeper } from '../telemetry/keeper.ts'
 import type { Attributes } from '../telemetry/signal.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
@@ -26,6 +27,7 @@ export interface IntakeOptions {
 /** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
 const duplicateMicros = 2_000_000
 const mostRecent = 2000
+const toldByCallbacks: ReadonlySet<string> = new Set(callbackEvents.filter((event) => !halfToldEvents.includes(event)))
 /** Events without an id of their own, which may come again with the same words. */
 const repeatable: ReadonlySet<string> = new Set(['PermissionRequest', 'Stop'])
 const repeatMicros = 200_000
@@ -66,14 +68,15 @@ export class Intake {
 
   /** What one record tells; a double tells only that it is one. */
   read(record: SpoolRecord): Entry[] {
-    const { payload, traceparent, ...stamp } = record
+    const { payload, traceparent, isCallback: _, ...stamp } = record
     const { from, at, pid } = stamp
     const key = Bun.hash(payload).toString(36)
     const { keeper } = this.options
     const event = parseHookPayload(payload, keeper)
     const kept = keeper.takeTally()
     const withinMicros = 'name' in event && repeatable.has(event.name) ? repeatMicros : duplicateMicros
-    if (this.isDuplicate(key, record, withinMicros)) return [{ k: 'duplicate', at, from }]
+    const isTwin = 'name' in event && this.isToldByCallback(event.name, record)
+    if (isTwin || this.isDuplicate(key, record, withinMicros)) return [{ k: 'duplicate', at, from }]
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
     const more = { ...(isTrace ? { traceparent } : {}), ...(kept === undefined ? {} : { kept }) }
@@ -101,6 +104,12 @@ export class Intake {
     this.recent.delete(key)
     this.recent.set(key, { from, at })
     return seen !== undefined && seen.from !== from && at - seen.at <= withinMicros
+  }
+
+  /** Our hooks may stand in the user's settings beside the callbacks of this run. */
+  private isToldByCallback(event: string, { pid, isCallback }: SpoolRecord): boolean {
+    const byCallbacks = this.options.run.wrapped?.callbacks === true && this.isOurs(pid)
+    return byCallbacks && isCallback !== true && toldByCallbacks.has(event)
   }
 
   /** A session's transcript is read from where this run of it began. */

@@ -16,6 +16,8 @@ export interface SpoolRecord {
   /** Process id of the claude that ran the hook. */
   readonly pid: number
   readonly traceparent?: string
+  /** Told by a callback of this run's own process, not by a process that claude started. */
+  readonly isCallback?: true
   readonly payload: string
 }
 
@@ -117,7 +119,7 @@ function parseRecord(data: Buffer, from: string): SpoolRecord | string {
   const header = parseHeader(data.toString('utf8', 0, headEnd))
   if (header === undefined) return 'a hook record with a header that is not ours'
   const payload = data.toString('utf8', headEnd + 1, data.length - 1)
-  const { t, d, pid, n, tp } = header
+  const { t, d, pid, n, tp, cb } = header
   if (data[data.length - 1] !== lineFeed || payload.length !== n) {
     return `a hook record of ${payload.length} characters where ${n} were announced`
   }
@@ -127,6 +129,7 @@ function parseRecord(data: Buffer, from: string): SpoolRecord | string {
     pid,
     ...(d === undefined ? {} : { tookMicro: d }),
     ...(tp === undefined ? {} : { traceparent: tp }),
+    ...(cb === undefined ? {} : { isCallback: true }),
     payload,
   }
 }
@@ -137,15 +140,17 @@ interface Header {
   readonly pid: number
   readonly n: number
   readonly tp?: string
+  readonly cb?: 1
 }
 
 function parseHeader(text: string): Header | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (!isRecord(value) || value.v !== 1) return undefined
-    const { t, d, pid, n, tp } = value
+    const { t, d, pid, n, tp, cb } = value
     if (typeof t !== 'number' || typeof pid !== 'number' || typeof n !== 'number') return undefined
-    return { t, pid, n, ...(typeof d === 'number' ? { d } : {}), ...(typeof tp === 'string' ? { tp } : {}) }
+    const took = typeof d === 'number' ? { d } : {}
+    return { t, pid, n, ...took, ...(typeof tp === 'string' ? { tp } : {}), ...(cb === 1 ? { cb } : {}) }
   } catch {
     return undefined
   }

@@ -22,8 +22,9 @@ const FOLDERS = [
   'store',
   'dashboard',
   'stack',
-  'agent',
   'hub',
+  'run',
+  'agent',
   'commands',
 ]
 

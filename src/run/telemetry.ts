@@ -3,36 +3,16 @@
  * things, and ends within a bound after claude has exited.
  */
 import type { Log } from '../base/log.ts'
-import type { StatePaths } from '../base/paths.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
-import type { HubAddress, Resolution } from '../config/config.ts'
 import { runVariable } from '../hook/run-folder.ts'
 import type { HubKeeper } from '../hub/keeper.ts'
 import type { Drop } from '../session/drops.ts'
 import type { RunEntry } from '../session/entries.ts'
 import type { Pump } from '../session/pump.ts'
 import type { RunFolder } from '../session/run.ts'
-import type { SpanRef } from '../telemetry/signal.ts'
-import { configForRun, type Flags, settingsEnvironment } from './settings.ts'
-
-export interface WrappedRun {
-  /** Path of the run's folder, which is made after claude was started. */
-  readonly folder: string
-  readonly paths: StatePaths
-  readonly runId: string
-  readonly startUnixMicro: number
-  /** The session span that claude's environment names. */
-  readonly root: SpanRef
-  readonly parent: SpanRef | undefined
-  /** That of this user, where signals go to it. */
-  readonly hub: HubAddress | undefined
-  readonly resolution: Resolution
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly flags: Flags
-  /** Claude's, as the user gave them. */
-  readonly args: readonly string[]
-}
+import type { RunPlan } from './plan.ts'
+import { configForRun, settingsEnvironment } from './settings.ts'
 
 interface PreparedRun {
   readonly folder: RunFolder
@@ -58,7 +38,7 @@ export class Telemetry {
   private readonly drops: Drop[] = []
 
   constructor(
-    private readonly run: WrappedRun,
+    private readonly run: RunPlan,
     private readonly pid: number,
   ) {
     globalThis.faultPoint?.('wrap.started')
@@ -121,12 +101,13 @@ export class Telemetry {
       import('../session/begin.ts'),
       import('../base/log.ts'),
     ])
-    const { paths, runId, startUnixMicro, root, parent, resolution, env, flags, args } = this.run
+    const { paths, runId, startUnixMicro, root, parent, resolution, env, flags, args, hooks } = this.run
     const folder = createOwnRun(this.run.folder, paths.root)
     globalThis.faultPoint?.('wrap.folder')
     const log = resolution.config.debug ? createLog(paths.log) : noLog
     const begun = createRunEntry(resolution.config, runId, startUnixMicro)
-    const wrapped = { root, pid: this.pid, birth: birthOf(this.pid), source: sessionSource(args) }
+    const callbacks = hooks === 'callbacks' ? { callbacks: true as const } : {}
+    const wrapped = { root, pid: this.pid, birth: birthOf(this.pid), source: sessionSource(args), ...callbacks }
     const entry: RunEntry = { ...begun, wrapped, ...(parent === undefined ? {} : { parent }) }
     writeJsonFile(folder.context, { entry, env: settingsEnvironment(env), flags })
     globalThis.faultPoint?.('wrap.context')

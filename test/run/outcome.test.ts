@@ -1,6 +1,6 @@
 /** The one line about delivery. */
 import { describe, expect, test } from 'bun:test'
-import { renderOutcome, totals } from '../../src/commands/outcome.ts'
+import { renderOutcome, totals } from '../../src/run/outcome.ts'
 import type { DeliveryReport, DestinationReport } from '../../src/export/delivery.ts'
 
 const none = { delivered: 0, queued: 0, dropped: 0 }
