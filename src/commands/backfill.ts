@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { describeError, Failure } from '../base/errors.ts'
 import type { Environment } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { openAnyStore } from '../store/any-store.ts'
 import type { AnyStore } from '../store/store.ts'
 import { findTranscripts, isUnfinished, readHistory, type TranscriptFile } from '../usage/history.ts'
 import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from '../run/settings.ts'
 import { formatBytes, formatCount } from './table.ts'
 
 interface Progress {

@@ -5,9 +5,9 @@ import { valueOptions } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { parseFlags } from '../config/flags.ts'
+import { type Flags, resolveSettings } from '../run/settings.ts'
 import { commands } from './index.ts'
 import { route } from './route.ts'
-import { type Flags, resolveSettings } from '../run/settings.ts'
 import { wrap } from './wrap.ts'
 
 /** Never rejects for what a person did: that is told on stderr and becomes the exit code. */

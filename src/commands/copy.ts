@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { clickhouseExample, clickhousePlace } from '../store/clickhouse-client.ts'
 import { type HistoryKind, type HistoryPart, openSqliteHistory } from '../store/sqlite-history.ts'
 import type { AnyStore } from '../store/store.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from '../run/settings.ts'
 import { formatCount } from './table.ts'
 
 export default defineOurCommand({

@@ -3,12 +3,12 @@ import { Failure } from '../base/errors.ts'
 import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { DeliveryCounts, DeliveryReport, DestinationReport } from '../export/delivery.ts'
+import { sumOf } from '../run/outcome.ts'
+import { configForRun, resolveSettings } from '../run/settings.ts'
 import { enforceBudget } from '../session/budget.ts'
 import { renderDrops } from '../session/drops.ts'
 import { type RecoveredRun, recoverRuns } from '../session/recover.ts'
 import { defineOurCommand } from './command.ts'
-import { sumOf } from '../run/outcome.ts'
-import { configForRun, resolveSettings } from '../run/settings.ts'
 
 export default defineOurCommand({
   meta: { name: 'drain', description: 'Send what earlier runs could not.' },

@@ -6,9 +6,9 @@ import { type Targets, telemetryVariables } from '../claude/native-telemetry.ts'
 import type { Config, Destination } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { signalTypes } from '../config/settings.ts'
+import { resolveSettings } from '../run/settings.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from '../run/settings.ts'
 
 export default defineOurCommand({
   meta: { name: 'env', description: 'Print variables for plain Claude Code: eval "$(claude-otel env)".' },

@@ -17,9 +17,9 @@ import { planSettings, type SavedSettings } from '../config/saved.ts'
 import { type Setting, settings } from '../config/settings.ts'
 import { nearest } from '../config/suggest.ts'
 import { givenOutside } from '../config/values.ts'
+import type { Flags } from '../run/settings.ts'
 import { createRedactor, defaultRedaction } from '../telemetry/redact.ts'
 import { defineOurCommand } from './command.ts'
-import type { Flags } from '../run/settings.ts'
 import { align, formatCount } from './table.ts'
 
 const args = {

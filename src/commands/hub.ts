@@ -6,9 +6,9 @@ import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { type Hub, startHub } from '../hub/hub.ts'
 import { type Registration, registerHub } from '../hub/registration.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { defineOurCommand } from './command.ts'
 import { askedToEnd, closeMs, withArguments } from './serve.ts'
-import { resolveSettings } from '../run/settings.ts'
 
 const checkMs = 1000
 

@@ -7,6 +7,7 @@ import { resolveStatePaths } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { HubKeeper } from '../hub/keeper.ts'
 import { isForHub } from '../hub/presence.ts'
+import { configForRun, resolveSettings } from '../run/settings.ts'
 import { createRunEntry } from '../session/begin.ts'
 import { enforceBudget } from '../session/budget.ts'
 import { isProcessAlive } from '../session/processes.ts'
@@ -23,7 +24,6 @@ import {
 } from '../session/run.ts'
 import { readSpool } from '../session/spool.ts'
 import { defineOurCommand } from './command.ts'
-import { configForRun, resolveSettings } from '../run/settings.ts'
 
 /** A claude that nobody wrapped is looked after until it is gone. */
 const pollMs = 250

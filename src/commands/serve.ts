@@ -8,10 +8,10 @@ import { readEnvironment } from '../config/environment.ts'
 import { startHub } from '../hub/hub.ts'
 import { readPresence } from '../hub/presence.ts'
 import { type Registration, registerHub } from '../hub/registration.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { isProcessAlive } from '../session/processes.ts'
 import { storeUrl } from '../store/store.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from '../run/settings.ts'
 
 /** Senders that wait for an answer get it within this time. */
 export const closeMs = 2000

@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
+import { resolveSettings } from '../run/settings.ts'
 import { clickhousePlace } from '../store/clickhouse-client.ts'
 import { openClickHouseUsage, type UsageStore } from '../store/clickhouse-usage.ts'
 import { openStore, type UsageGroup, type UsageSum } from '../store/store.ts'
 import { type Prices, readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
-import { resolveSettings } from '../run/settings.ts'
 import { align } from './table.ts'
 import { readRemarks, renderRemarks, type UsageRemarks } from './usage-remarks.ts'
 

@@ -39,7 +39,13 @@ export async function stampHook(): Promise<void> {
 }
 
 /** A record for the spool. `more` is the rest of its header, as JSON behind a comma. */
-export function frameRecord(payload: string, timeUnixMicro: number, tookMicro: number, pid: number, more: string): string {
+export function frameRecord(
+  payload: string,
+  timeUnixMicro: number,
+  tookMicro: number,
+  pid: number,
+  more: string,
+): string {
   return `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${more}}\n${payload}\n`
 }
 

@@ -55,11 +55,7 @@ export async function planRun(
  * `env` with what our hooks and the commands that claude runs need; and, where signals go to the hub, with claude's own
  * telemetry, unless its settings tell where that goes.
  */
-export function claudeEnvironment(
-  run: RunPlan,
-  env: Environment,
-  isTold: boolean,
-): Record<string, string | undefined> {
+export function claudeEnvironment(run: RunPlan, env: Environment, isTold: boolean): Record<string, string | undefined> {
   const root = handsOn(run.resolution) ? run.root : undefined
   const native = run.hub === undefined || isTold ? {} : nativeTelemetry(env, run.hub)
   return { ...childEnvironment(env, run.folder, root), ...native }
