@@ -68,6 +68,8 @@ export interface Agent {
    * exit may take. The same promise whenever it is called; never rejects.
    */
   close(signal?: NodeJS.Signals): Promise<AgentEnd>
+  /** Does not wait for claude any longer: it is killed, with what it runs in its process group. */
+  kill(): void
 }
 
 /** Someone who looks on: the console, or whoever prints the answer. Called for each message, in order. */
@@ -164,6 +166,10 @@ class RunningAgent implements Agent {
   close(signal: NodeJS.Signals = 'SIGINT'): Promise<AgentEnd> {
     this.closing ??= this.finish(signal)
     return this.closing
+  }
+
+  kill(): void {
+    this.child.killGroup()
   }
 
   /** The SDK throws what a result has told already, and how claude ended, which `close` tells. */

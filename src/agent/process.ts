@@ -77,7 +77,8 @@ export class ClaudeProcess {
     if (this.isRunning) this.child.kill(signal)
   }
 
-  private killGroup(): void {
+  killGroup(): void {
+    if (!this.isRunning) return
     try {
       process.kill(process.platform === 'win32' ? this.pid : -this.pid, 'SIGKILL')
     } catch {

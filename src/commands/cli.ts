@@ -1,7 +1,7 @@
 /** Everything but the hook: routes the command line, runs what it names, and says how the process shall end. */
 import { exitCodes, Failure, renderFailure } from '../base/errors.ts'
 import { versionLine } from '../base/version.ts'
-import { valueOptions } from '../claude/arguments.ts'
+import { valueOptions } from '../claude/flags.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { parseFlags } from '../config/flags.ts'
@@ -27,7 +27,10 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   const [problem] = problems
   if (problem !== undefined) throw problem
   if (target.to === 'claude') return runClaude(target.args, flags)
-  if (target.to === 'command') await (await commands[target.name].load()).run(target.args, flags)
+  if (target.to === 'command') {
+    const command = await commands[target.name].load()
+    return (await command.run(target.args, flags)) ?? { code: exitCodes.ok }
+  }
   if (target.to === 'version') process.stdout.write(`${versionLine}\n`)
   if (target.to === 'help') process.stdout.write((await import('./help.ts')).renderHelp())
   if (target.to === 'config') {

@@ -1,6 +1,7 @@
 /** What all our commands share: citty's reading of arguments, and an error for what it would let pass. */
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { Failure } from '../base/errors.ts'
+import type { ChildEnd } from '../claude/launch.ts'
 import type { Flags } from '../run/settings.ts'
 
 export interface Command {
@@ -8,8 +9,8 @@ export interface Command {
   readonly args: ArgsDef
   /** The words that a positional argument can be. */
   readonly words: readonly string[]
-  /** `args` without the command's name; `flags` are the settings given on the command line. */
-  run(args: readonly string[], flags: Flags): Promise<void>
+  /** `args` without the command's name; `flags` are the settings given on the command line. How the process ends, if not well. */
+  run(args: readonly string[], flags: Flags): Promise<ChildEnd | undefined>
 }
 
 /** A command reads its arguments, calls one function of the domain, prints. `data` in its context is `flags`. */
@@ -22,10 +23,11 @@ export function defineOurCommand<T extends ArgsDef>(
     async run(args, flags) {
       if (args.includes('--help') || args.includes('-h')) {
         process.stdout.write(`${await renderUsage(definition)}\n`)
-        return
+        return undefined
       }
       refuseUnknown(args, definition.args)
       await runCommand(definition, { rawArgs: [...args], data: flags })
+      return undefined
     },
   }
 }

@@ -53,6 +53,10 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     isInternal: true,
     load: async () => (await import('./pump.ts')).default,
   },
+  run: {
+    description: 'run one prompt by the Agent SDK and print the answer',
+    load: async () => (await import('./run.ts')).default,
+  },
   serve: {
     description: 'the hub: receive OTLP, keep it, count what Claude Code uses, show it',
     load: async () => (await import('./serve.ts')).default,

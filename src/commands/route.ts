@@ -12,6 +12,7 @@ export const commandNames = [
   'hooks',
   'hub',
   'pump',
+  'run',
   'serve',
   'stack',
   'status',
