@@ -16,6 +16,7 @@ import type {
   SDKUserMessage,
   SettingSource,
 } from '@anthropic-ai/claude-agent-sdk/core'
+import type { TracerProvider } from '@opentelemetry/api'
 import { describeError } from '../base/errors.ts'
 import { workingFolder } from '../base/paths.ts'
 import { findClaude } from '../claude/binary.ts'
@@ -23,7 +24,7 @@ import type { ChildEnd } from '../claude/launch.ts'
 import { settingsTellOfTelemetry } from '../claude/settings-telemetry.ts'
 import type { Environment, Resolution } from '../config/config.ts'
 import { claudeEnvironment, planRun, type RunPlan } from '../run/plan.ts'
-import { type Flags, inheritSettings, resolveSettings } from '../run/settings.ts'
+import { type Flags, inheritSettings, resolveSettings, troubleOf } from '../run/settings.ts'
 import { Telemetry } from '../run/telemetry.ts'
 import { createCallbacks } from './callbacks.ts'
 import { ClaudeProcess } from './process.ts'
@@ -46,6 +47,14 @@ export interface AgentOptions {
   readonly onStderr?: (text: string) => void
   /** Ends the agent as `close` does. */
   readonly signal?: AbortSignal
+  /** Gets the spans in the place of all destinations; nothing of the run is kept. */
+  readonly tracerProvider?: TracerProvider
+}
+
+/** What goes on beside claude, until it has ended. */
+export interface RunTelemetry {
+  /** Sends what is left; resolves with what there is to say. */
+  finish(end: ChildEnd): Promise<string | undefined>
 }
 
 export interface AgentEnd {
@@ -84,7 +93,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     resolveSettings(told.env, told.flags),
     import('@anthropic-ai/claude-agent-sdk/core'),
   ])
-  const { run, trouble } = await planTelemetry(resolution, { ...told, args })
+  const { run, begin, trouble } = await planTelemetry(resolution, { ...told, args }, options.tracerProvider)
   const isTold = run?.hub !== undefined && (await settingsTellOfTelemetry(args, env, cwd))
   let child: ClaudeProcess | undefined
   const started = query({
@@ -102,7 +111,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   })
   if (child === undefined) throw new Error('the Agent SDK did not start claude')
-  const agent = new RunningAgent(started, child, run, resolution, trouble)
+  const agent = new RunningAgent(started, child, run, resolution, begin?.(child.pid), trouble)
   options.signal?.addEventListener('abort', () => void agent.close(), { once: true })
   if (options.signal?.aborted) void agent.close()
   return agent
@@ -120,6 +129,8 @@ function sdkOptions({ settingSources, canUseTool, includePartialMessages = true 
 
 interface PlannedTelemetry {
   readonly run?: RunPlan
+  /** Called when claude runs. */
+  readonly begin?: (claudePid: number) => RunTelemetry
   /** Why there is none, where that is not what the user asked for. */
   readonly trouble?: string
 }
@@ -127,15 +138,15 @@ interface PlannedTelemetry {
 async function planTelemetry(
   resolution: Resolution,
   told: Pick<RunPlan, 'args' | 'env' | 'flags'>,
+  provider: TracerProvider | undefined,
 ): Promise<PlannedTelemetry> {
   if (resolution.config.disabled) return {}
-  const [problem] = resolution.problems
-  if (problem !== undefined) {
-    const hint = problem.hint === undefined ? '' : `; ${problem.hint.replaceAll('\n', ', ')}`
-    return { trouble: `telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)` }
-  }
+  const trouble = troubleOf(resolution)
+  if (trouble !== undefined) return { trouble }
   try {
-    return { run: await planRun(resolution, { ...told, hooks: 'callbacks' }) }
+    const run = await planRun(resolution, { ...told, hooks: 'callbacks' })
+    if (provider !== undefined) return (await import('./provider.ts')).planProviderRun(run, provider)
+    return { run, begin: (pid) => new Telemetry(run, pid) }
   } catch (error) {
     return { trouble: `telemetry was off: ${describeError(error)}` }
   }
@@ -143,7 +154,6 @@ async function planTelemetry(
 
 class RunningAgent implements Agent {
   readonly messages: AsyncIterable<SDKMessage>
-  private readonly telemetry: Telemetry | undefined
   private isAtWork = true
   private hasResult = false
   private closing: Promise<AgentEnd> | undefined
@@ -153,10 +163,10 @@ class RunningAgent implements Agent {
     private readonly child: ClaudeProcess,
     readonly run: RunPlan | undefined,
     readonly resolution: Resolution,
+    private readonly telemetry: RunTelemetry | undefined,
     private readonly trouble: string | undefined,
   ) {
     this.messages = this.read()
-    this.telemetry = run === undefined ? undefined : new Telemetry(run, child.pid)
   }
 
   get pid(): number {
@@ -181,7 +191,10 @@ class RunningAgent implements Agent {
         yield message
       }
     } catch (error) {
-      if (!this.hasResult && this.closing === undefined) throw error
+      // Fails where claude could not be started. Otherwise it has said why it ended, if not by a result then on stderr.
+      await this.child.ended
+      if (this.hasResult || this.closing !== undefined) return
+      if (!(error instanceof Error && /exited with code|terminated by signal/.test(error.message))) throw error
     }
   }
 

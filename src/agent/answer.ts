@@ -20,7 +20,8 @@ export function createAnswer(format: AnswerFormat): Answer {
 /** How a result reads: the answer, or why there is none, in claude's words. */
 export function resultText(result: SDKResultMessage): string {
   if (result.subtype === 'success') return result.result
-  return result.errors.filter((line) => !line.startsWith('[ede_diagnostic]')).join('\n')
+  const told = result.errors.filter((line) => !line.startsWith('[ede_diagnostic]'))
+  return told.length === 0 ? 'Execution error' : `Error: ${told.join('\n')}`
 }
 
 function lastResult(): Answer {
@@ -40,10 +41,8 @@ function resultTexts(): Answer {
   return {
     show(message) {
       if (message.type !== 'result') return ''
-      const text = resultText(message)
-      if (text === '') return ''
       count += 1
-      return `${count === 1 ? '' : '\n'}${text}\n`
+      return `${count === 1 ? '' : '\n'}${resultText(message)}\n`
     },
     end: () => '',
   }

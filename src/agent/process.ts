@@ -7,8 +7,10 @@ import type { SpawnedProcess, SpawnOptions } from '@anthropic-ai/claude-agent-sd
 import { Failure } from '../base/errors.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 
-/** How long each step of an end may take before the next one follows. */
-const stepMs = 2000
+/** Claude gives its tools and its SessionEnd hooks a second or two. */
+const politeMs = 5000
+/** How long each further step of an end may take. */
+const stepMs = 1000
 
 export class ClaudeProcess {
   readonly ended: Promise<ChildEnd>
@@ -51,13 +53,13 @@ export class ClaudeProcess {
   }
 
   /**
-   * Ends claude and waits for it: by the end of its input where it has nothing to do, else by `signal`, which it answers by
-   * ending what it runs; then by SIGTERM, and then, with all of its group, by SIGKILL.
+   * Ends claude and waits for it: by the end of its input, and where it is at work by `signal`, which it answers by ending what it
+   * runs; then by SIGTERM, and then, with all of its group, by SIGKILL.
    */
   async end(signal: NodeJS.Signals | undefined): Promise<void> {
-    if (signal === undefined) this.child.stdin?.end()
-    else this.kill(signal)
-    if (await this.endsWithin(stepMs)) return
+    if (signal !== undefined) this.kill(signal)
+    this.child.stdin?.end()
+    if (await this.endsWithin(politeMs)) return
     this.kill('SIGTERM')
     if (await this.endsWithin(stepMs)) return
     this.killGroup()

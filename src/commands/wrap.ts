@@ -13,7 +13,7 @@ import { registerHooks } from '../claude/registration.ts'
 import { settingsTellOfTelemetry } from '../claude/settings-telemetry.ts'
 import type { Environment } from '../config/config.ts'
 import { claudeEnvironment, planRun, type RunPlan } from '../run/plan.ts'
-import { type Flags, inheritSettings, resolveSettings } from '../run/settings.ts'
+import { type Flags, inheritSettings, resolveSettings, troubleOf } from '../run/settings.ts'
 import { Telemetry } from '../run/telemetry.ts'
 
 export interface WrapOptions {
@@ -39,11 +39,8 @@ export async function wrap(options: WrapOptions): Promise<WrapEnd> {
   const told = await inheritSettings(env, options.flags)
   const resolution = await resolveSettings(told.env, told.flags)
   if (resolution.config.disabled || !startsSession(args)) return plain()
-  const [problem] = resolution.problems
-  if (problem !== undefined) {
-    const hint = problem.hint === undefined ? '' : `; ${problem.hint.replaceAll('\n', ', ')}`
-    return plain(`telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)`)
-  }
+  const trouble = troubleOf(resolution)
+  if (trouble !== undefined) return plain(trouble)
   const isTold = resolution.config.usesHub !== undefined && settingsTellOfTelemetry(args, env, workingFolder())
   let run: RunPlan
   let registered: readonly string[]

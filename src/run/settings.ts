@@ -33,6 +33,13 @@ export async function resolveSettings(env: Environment, flags: Flags): Promise<R
   return resolveConfig({ ...sources, runningHub: hub, masking: needsMasking ? await loadMasking() : undefined })
 }
 
+/** Why telemetry is off, where a setting cannot be followed. */
+export function troubleOf({ problems: [problem] }: Resolution): string | undefined {
+  if (problem === undefined) return undefined
+  const hint = problem.hint === undefined ? '' : `; ${problem.hint.replaceAll('\n', ', ')}`
+  return `telemetry was off: ${problem.message}${hint} (claude-otel --config shows all settings)`
+}
+
 async function loadMasking(): Promise<Masking> {
   const { compilePattern } = await import('../telemetry/user-patterns.ts')
   const { detectorNames: kinds } = await import('../telemetry/detectors.ts')

@@ -10,7 +10,7 @@ import { type Log, noLog } from '../base/log.ts'
 import type { StatePaths } from '../base/paths.ts'
 import { type Config, capturedContent } from '../config/config.ts'
 import { type Acks, acksToJson, readAcks } from '../export/acks.ts'
-import { type Delivery, type DeliveryReport, startDelivery } from '../export/delivery.ts'
+import { type Delivery, type DeliveryOptions, type DeliveryReport, startDelivery } from '../export/delivery.ts'
 import { createKeeper, type Keeper } from '../telemetry/keeper.ts'
 import { createRedactor } from '../telemetry/redact.ts'
 import type { Signal } from '../telemetry/signal.ts'
@@ -33,6 +33,8 @@ export interface PumpOptions {
   /** What a new journal begins with; one that exists has its own. */
   readonly entry: RunEntry
   readonly log?: Log
+  /** By default the exporters that the configuration names. */
+  readonly openDelivery?: (options: DeliveryOptions) => Delivery
 }
 
 export interface Exit {
@@ -98,7 +100,7 @@ class RunPump implements Pump {
   private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(private readonly options: PumpOptions) {
-    const { folder, config, paths, log = noLog } = options
+    const { folder, config, paths, log = noLog, openDelivery = startDelivery } = options
     const redactor = createRedactor(config.redaction)
     this.keeper = createKeeper({ rule: capturedContent(config), redactor })
     this.log = log === noLog ? noLog : (message) => log(redactor.redact(message))
@@ -110,7 +112,7 @@ class RunPump implements Pump {
     const run = begun?.k === 'run' ? begun : options.entry
     this.transcripts = new Transcripts({ keeper: this.keeper, sessions: paths.sessions })
     this.intake = new Intake({ keeper: this.keeper, sessions: paths.sessions, run, transcripts: this.transcripts })
-    this.delivery = startDelivery({
+    this.delivery = openDelivery({
       config,
       resource: run.resource,
       startUnixMicro: run.at,

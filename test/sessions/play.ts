@@ -93,8 +93,8 @@ export function sessionsOf(spans: readonly Span[]): Span[] {
   return spans.filter((span) => span.name === 'claude.session').sort((a, b) => a.startUnixMicro - b.startUnixMicro)
 }
 
-/** Plays the case with the program in front of its arguments. Whoever calls clears what it gives. */
-export async function play(theCase: Case, program: string): Promise<Played> {
+/** Plays the case with the program, and perhaps its command, in front of its arguments. Whoever calls clears what it gives. */
+export async function play(theCase: Case, program: string, ...command: readonly string[]): Promise<Played> {
   const stage = await openStage(theCase.script)
   const { home, api } = stage
   const options: Partial<RunOptions> = {
@@ -104,7 +104,7 @@ export async function play(theCase: Case, program: string): Promise<Played> {
   }
   try {
     await theCase.prepare?.(home)
-    const result = await runOn(stage, program, ['--session-id', sessionId, ...theCase.args(home)], options)
+    const result = await runOn(stage, program, [...command, '--session-id', sessionId, ...theCase.args(home)], options)
     return { ...stage, result, left: (await theCase.leaves?.(home)) ?? '' }
   } catch (failure) {
     await clear(stage)
