@@ -29,6 +29,8 @@ export interface StatePaths {
   readonly hubLog: string
   /** What the hub keeps. */
   readonly hubStore: string
+  /** The products of which the user was told that they are destinations. */
+  readonly presetsTold: string
 }
 
 /** Several ask for the same on the way to claude's start. */
@@ -55,6 +57,7 @@ export function resolveStatePaths(env: Environment): StatePaths | undefined {
     hubPresence: join(root, 'hub', 'hub.json'),
     hubLog: join(root, 'hub', 'log'),
     hubStore: join(root, 'hub.db'),
+    presetsTold: join(root, 'presets-told'),
   }
   return known
 }

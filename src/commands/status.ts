@@ -5,7 +5,7 @@ import { version } from '../base/version.ts'
 import { findClaude } from '../claude/binary.ts'
 import { readHookSources } from '../claude/settings-files.ts'
 import { readClaudeVersion } from '../claude/version.ts'
-import type { Config, Environment, Resolution } from '../config/config.ts'
+import type { Config, Destination, Environment, Resolution } from '../config/config.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { clockSkew, type Probe, probeDestinations } from '../export/probe.ts'
 import { type HubPresence, readPresence } from '../hub/presence.ts'
@@ -89,7 +89,8 @@ async function tryOut(
   const runId = crypto.randomUUID()
   const at = Date.now() * 1000
   const ref = rootRef(runId, { kind: 'always_on', parentBased: false, ratio: 1 }, undefined)
-  const payloads = await createTestPayloads(config, createRunEntry(config, runId, at).resource, ref, at)
+  const { resource } = createRunEntry(config, runId, at)
+  const payloads = (destination: Destination) => createTestPayloads(config, destination, resource, ref, at)
   return { probes: await probeDestinations(config, { timeoutMs, payloads }), traceId: ref.traceId }
 }
 

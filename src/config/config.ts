@@ -13,6 +13,8 @@ import type { SamplerChoice } from '../telemetry/trace-context.ts'
 import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
 import { hubTarget, otlpTarget, settingsOf } from './endpoint.ts'
 import { type HubAddress, type HubConfig, hubConfig, hubInUse } from './hub.ts'
+import { choosePresets, type PresetChoice, presetDestinations } from './preset-choice.ts'
+import type { PresetName } from './presets.ts'
 import { contentRule, redactionRules } from './privacy.ts'
 import { signalTypes } from './settings.ts'
 import {
@@ -55,9 +57,17 @@ export interface BatchSettings {
   readonly maxBatchSize: number
 }
 
+/** A destination that is a product with views of its own. */
+export interface PresetUse {
+  readonly name: PresetName
+  /** Share of sessions whose spans it gets; 1 when absent. */
+  readonly traceRatio?: number
+  readonly environment?: string
+}
+
 /** What each kind of exporter has to know of a place. */
 interface Places {
-  readonly otlp: { readonly target: OtlpTarget }
+  readonly otlp: { readonly target: OtlpTarget; readonly preset?: PresetUse }
   readonly console: object
   /** `maxBytes`: the size that it is held to; a file that the user names is not. */
   readonly file: { readonly path: string; readonly maxBytes?: number }
@@ -70,6 +80,8 @@ export type Destination<K extends ExporterKind = ExporterKind> = {
     readonly name: string
     /** How much of content may go there; absent: what the general rule says. */
     readonly content?: ContentRule
+    /** The longest wait before a batch leaves; absent: what the settings say. */
+    readonly delayMs?: number
   } & Places[E]
 }[K]
 
@@ -121,13 +133,13 @@ export function resolveConfig(sources: ConfigSources): Resolution {
   const report = new Report()
   report.problems.push(...(sources.file?.problems ?? []))
   const values = resolveValues(sources, report)
-  const config = assemble(values, sources, report)
+  const { config, presets } = assemble(values, sources, report)
   noteUnsupported(values, sources.env, report)
   return {
     config: freeze(config),
     // Only `--config` and take-overs ask for these; the wrapper is in a hurry.
     get settings() {
-      return values.shown()
+      return [...values.shown(), ...presets.shown]
     },
     problems: report.problems,
     notes: report.notes,
@@ -141,7 +153,11 @@ export function capturedContent({ content, signals }: Config): ContentRule {
   return widestRule(destinations.map((each) => each.content ?? content))
 }
 
-function assemble(values: Values, sources: ConfigSources, report: Report): Config {
+function assemble(
+  values: Values,
+  sources: ConfigSources,
+  report: Report,
+): { readonly config: Config; readonly presets: PresetChoice } {
   const disabled = values.get('disabled')
   const file = filePath(values, sources.env, report)
   // What is not used cannot be wrong.
@@ -150,11 +166,12 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
   const content = contentRule(values, report)
   const list = listedDestinations({ values, file, content, fileExists: sources.fileExists ?? (() => true) }, findings)
   const usesHub = hubInUse(values, sources)
+  const presets = choosePresets(values, sources, findings)
   const signal = (type: SignalType): SignalConfig => ({
-    destinations: destinations(type, values, list, file, usesHub, sources, findings),
-    batch: batch(type, values, usesHub !== undefined),
+    destinations: destinations(type, { values, list, file, usesHub, presets, sources }, findings),
+    batch: batch(type, values),
   })
-  return {
+  const config: Config = {
     disabled,
     debug: values.get('debug'),
     exitTimeoutMs: values.get('exitTimeout'),
@@ -171,6 +188,7 @@ function assemble(values: Values, sources: ConfigSources, report: Report): Confi
     limits: limits(values),
     metrics: { temporality: values.get('metrics.temporality'), histogram: values.get('metrics.histogram') },
   }
+  return { config, presets }
 }
 
 const ownFileBytes = 64_000_000
@@ -220,16 +238,19 @@ function limits(values: Values): Config['limits'] {
   }
 }
 
-/** One per exporter, and in the place of `otlp` the user's list where there is one. */
-function destinations(
-  signal: SignalType,
-  values: Values,
-  list: DestinationList,
-  file: string,
-  usesHub: HubAddress | undefined,
-  { fileExists = () => true }: ConfigSources,
-  report: Report,
-): Destination[] {
+/** What destinations are made from. */
+interface Known {
+  readonly values: Values
+  readonly list: DestinationList
+  readonly file: string
+  readonly usesHub: HubAddress | undefined
+  readonly presets: PresetChoice
+  readonly sources: ConfigSources
+}
+
+/** One per exporter; in the place of `otlp` the user's list where there is one, and beside it the presets. */
+function destinations(signal: SignalType, known: Known, report: Report): Destination[] {
+  const { values, file } = known
   const toFile = (): Destination => ({
     kind: 'file',
     name: nameOf.file(file),
@@ -240,23 +261,44 @@ function destinations(
   const found = named.flatMap((kind): readonly Destination[] => {
     if (kind === 'console') return [{ kind, name: nameOf.console() }]
     if (kind === 'file') return [toFile()]
-    const listed = list.of(signal)
-    if (listed !== undefined) return listed
-    const its = settingsOf(signal, values)
-    const target = usesHub === undefined ? otlpTarget(signal, its, fileExists, report) : hubTarget(signal, its, usesHub)
-    return [{ kind, name: nameOf.otlp(target), target }]
+    const told = collectors(signal, known, report)
+    return [...told, ...presetDestinations(signal, known.presets, told, values, report)]
   })
   // Who asks for diagnostics can read what was to be sent, also when sending fails.
   if (values.get('debug')) found.push(toFile())
   return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
 }
 
+/** The user's list, or the one OTLP destination: an endpoint, or the hub. */
+function collectors(signal: SignalType, known: Known, report: Report): readonly Destination[] {
+  const { values, list, usesHub, presets, sources } = known
+  const listed = list.of(signal)
+  if (listed !== undefined) return listed
+  const its = settingsOf(signal, values)
+  if (usesHub !== undefined) {
+    const target = hubTarget(signal, its, usesHub)
+    return [{ kind: 'otlp', name: nameOf.otlp(target), target, ...hubDelay(signal, values) }]
+  }
+  // Nobody has spoken of a collector: without a hub, presets are all there is.
+  const isUnspoken = its.of('endpoint').value === undefined && values.of(`${signal}.exporter`).origin === 'default'
+  if (isUnspoken && presets.chosen.length > 0) return []
+  const target = otlpTarget(signal, its, sources.fileExists ?? (() => true), report)
+  return [{ kind: 'otlp', name: nameOf.otlp(target), target }]
+}
+
 /** The hub is next door and shows what happens now. */
 const hubDelayMs = { traces: 300, logs: 300, metrics: 5000 } as const
 
-function batch(signal: SignalType, values: Values, forHub: boolean): BatchSettings {
-  const delay = values.of(signal === 'metrics' ? 'metrics.interval' : `${signal}.batch.delay`)
-  const scheduleDelayMs = forHub && delay.origin === 'default' ? hubDelayMs[signal] : (delay.value ?? 0)
+function hubDelay(signal: SignalType, values: Values): { readonly delayMs?: number } {
+  return delaySetting(signal, values).origin === 'default' ? { delayMs: hubDelayMs[signal] } : {}
+}
+
+function delaySetting(signal: SignalType, values: Values) {
+  return values.of(signal === 'metrics' ? 'metrics.interval' : `${signal}.batch.delay`)
+}
+
+function batch(signal: SignalType, values: Values): BatchSettings {
+  const scheduleDelayMs = delaySetting(signal, values).value ?? 0
   if (signal === 'metrics') {
     const exportTimeoutMs = values.get('metrics.timeout')
     return { scheduleDelayMs, exportTimeoutMs, maxQueueSize: Infinity, maxBatchSize: Infinity }

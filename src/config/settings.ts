@@ -21,6 +21,7 @@ import {
   text,
 } from './kinds.ts'
 import { otlpSettings } from './otlp-settings.ts'
+import { presetNames } from './presets.ts'
 import { contentNames, patterns, texts, words } from './privacy-kinds.ts'
 
 export interface Setting<T = unknown> {
@@ -223,6 +224,25 @@ export const settings = {
     env: ['CLAUDE_OTEL_DESTINATIONS'],
     secret: true,
     description: 'several OTLP destinations at once: a JSON list of objects, or endpoints with commas between',
+  },
+  presets: {
+    get kind() {
+      return list(['auto', 'none', ...presetNames] as const)
+    },
+    fallback: ['auto'],
+    env: ['CLAUDE_OTEL_PRESETS'],
+    flag: 'otel-presets',
+    description: 'products that are destinations too: auto (those whose variables are set), none, or their names',
+  },
+  'logfire.token': {
+    get kind() {
+      return text()
+    },
+    fallback: undefined,
+    env: ['CLAUDE_OTEL_LOGFIRE_TOKEN'],
+    flag: 'otel-logfire-token',
+    secret: true,
+    description: 'write token of Logfire, in the place of LOGFIRE_TOKEN',
   },
   'traces.exporter': exporterSetting('traces'),
   'logs.exporter': exporterSetting('logs'),

@@ -6,12 +6,12 @@
 import { describeError } from '../base/errors.ts'
 import type { Config, Destination } from '../config/config.ts'
 import { signalTypes } from '../config/settings.ts'
-import { applyContentRule, type ContentRule } from '../telemetry/content.ts'
 import type { Attributes, LogSignal, MetricSignal, Signal, SignalType, SpanSignal } from '../telemetry/signal.ts'
 import { type Acks, type Collection, type DestinationAcks, noAcks } from './acks.ts'
 import { type Exporter, type Outcome, openExporter, type Payloads, unanswered } from './exporter.ts'
 import { Lane } from './lane.ts'
 import { MetricSource, QueueSource, type Source } from './sources.ts'
+import { settingsFor, teller } from './teller.ts'
 import { Window } from './window.ts'
 
 export interface DeliveryCounts {
@@ -120,7 +120,7 @@ function openTrack<T extends SignalType>(
   const exporter = openLazily(() => openExporter(type, destination, batch))
   const lane = new Lane({
     settled,
-    delayMs: batch.scheduleDelayMs,
+    delayMs: destination.delayMs ?? batch.scheduleDelayMs,
     batchSize: batch.maxBatchSize,
     source,
     send: async (payload, deadline) => {
@@ -165,39 +165,33 @@ const metricRoom = 2048
 const sources: { readonly [T in SignalType]: (options: SourceOptions) => Source<Payloads[T]> } = {
   traces({ config, resource, settled, replay, destination }) {
     const window = new Window<SpanSignal>(settled, config.signals.traces.batch.maxQueueSize, 'span', replay)
-    return new QueueSource(
-      window,
-      loadSdk().then((sdk) => within(contentOf(config, destination), sdk.createSpanFactory(config, resource))),
-    )
+    const factory = async () => {
+      const [sdk, tell] = await Promise.all([loadSdk(), teller(config, destination)])
+      return tell.span(sdk.createSpanFactory(config, resource))
+    }
+    return new QueueSource(window, factory())
   },
   logs({ config, resource, settled, replay, destination }) {
     const window = new Window<LogSignal>(settled, config.signals.logs.batch.maxQueueSize, 'log', replay)
-    return new QueueSource(
-      window,
-      loadSdk().then((sdk) => within(contentOf(config, destination), sdk.createLogFactory(config, resource))),
-    )
+    const factory = async () => {
+      const [sdk, tell] = await Promise.all([loadSdk(), teller(config, destination)])
+      return tell.log(sdk.createLogFactory(config, resource))
+    }
+    return new QueueSource(window, factory())
   },
   metrics(options) {
-    const { config, resource, startUnixMicro, settled, acks, destination, replay, begin } = options
-    const isKnown = acks !== undefined || config.metrics.temporality === 'cumulative'
+    const { resource, startUnixMicro, settled, acks, destination, replay, begin } = options
+    const settings = settingsFor(options.config, destination)
+    const isKnown = acks !== undefined || settings.metrics.temporality === 'cumulative'
     return new MetricSource({
       window: new Window<MetricSignal>(0, metricRoom, 'metric', replay),
-      state: loadSdk().then((sdk) => sdk.createMetricState(config, resource, startUnixMicro)),
+      state: loadSdk().then((sdk) => sdk.createMetricState(settings, resource, startUnixMicro)),
       settled: isKnown ? settled : undefined,
       last: collectionOf(options, destination),
       startUnixMicro,
       begin,
     })
   },
-}
-
-function contentOf({ content }: Config, destination: Destination): ContentRule {
-  return destination.content ?? content
-}
-
-/** Makes records of what the rule leaves of a signal. */
-function within<S extends SpanSignal | LogSignal, R>(rule: ContentRule, make: (signal: S) => R): (signal: S) => R {
-  return (signal) => make(applyContentRule(signal, rule))
 }
 
 type Opened<T extends SignalType> = { readonly exporter: Exporter<T> } | { readonly failure: Outcome }

@@ -11,6 +11,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describeError } from '../base/errors.ts'
 import { appendRotating } from '../base/rotating-file.ts'
 import type { BatchSettings, Destination, ExporterKind } from '../config/config.ts'
+import { type PresetName, presets } from '../config/presets.ts'
 import type { SignalType } from '../telemetry/signal.ts'
 import { jsonSerializers } from './serializers.ts'
 
@@ -62,13 +63,26 @@ type Table = {
 }
 
 const exporters: Table = {
-  async otlp(type, { target }, { exportTimeoutMs }) {
+  async otlp(type, { target, preset }, { exportTimeoutMs }) {
     const within = { ...target, timeoutMs: Math.min(target.timeoutMs, exportTimeoutMs) }
     if (target.protocol === 'grpc') return (await import('./otlp-grpc.ts')).openGrpc(type, within)
-    return (await import('./otlp-http.ts')).openHttp(type, within)
+    const exporter = (await import('./otlp-http.ts')).openHttp(type, within)
+    return preset === undefined ? exporter : namingVariables(exporter, preset.name)
   },
   console: async (type) => openConsole(type),
   file: async (type, destination) => openFile(type, destination),
+}
+
+/** The user has not written headers but variables. */
+function namingVariables<T extends SignalType>(exporter: Exporter<T>, name: PresetName): Exporter<T> {
+  const hint = `check ${presets[name].needs.map((oneOf) => oneOf.join(' or ')).join(', ')}`
+  return {
+    async send(payload, deadline) {
+      const outcome = await exporter.send(payload, deadline)
+      return outcome.status === 'held' && outcome.hint === checkCredentials ? { ...outcome, hint } : outcome
+    },
+    close: () => exporter.close(),
+  }
 }
 
 /** Opens what the destination's kind asks for. Rejects where it cannot be opened now: a certificate that is not there. */

@@ -28,8 +28,8 @@ export interface Probe {
 export interface ProbeOptions {
   /** Of all together: they are tried at the same time. */
   readonly timeoutMs: number
-  /** What to send; empty requests when absent. */
-  readonly payloads?: Payloads
+  /** What to send to it; empty requests when absent. */
+  readonly payloads?: (destination: Destination) => Promise<Payloads>
 }
 
 /** One probe per destination and kind of signal. Never rejects, and takes little longer than the time that is given. */
@@ -51,7 +51,7 @@ async function probe(
   const deadline = AbortSignal.timeout(timeoutMs)
   const outcome =
     destination.kind === 'otlp' || payloads !== undefined
-      ? await send(signal, destination, config, payloads ?? nothing, deadline)
+      ? await send(signal, destination, config, (await payloads?.(destination)) ?? nothing, deadline)
       : look(destination)
   const ms = Math.round(performance.now() - began)
   const found = { destination: destination.name, signal, place: placeOf(destination), ms, status: outcome.status }

@@ -3,11 +3,15 @@ import { configFilePath, resolveStatePaths } from '../base/paths.ts'
 import {
   type Config,
   capturedContent,
+  type Destination,
   type Environment,
   type HubPorts,
   type Resolution,
   resolveConfig,
 } from '../config/config.ts'
+import { presetsInUse } from '../config/preset-choice.ts'
+import { variablesOfPreset } from '../config/presets.ts'
+import { signalTypes } from '../config/settings.ts'
 import type { Masking } from '../config/values.ts'
 import { runVariable } from '../hook/run-folder.ts'
 import { readPresence, seemsAlive } from '../hub/presence.ts'
@@ -57,14 +61,19 @@ export async function configForRun(now: Resolution, context: RunContext | undefi
   return isTold ? await withinRules(now.config, config) : config
 }
 
-/** Destinations of now, and of privacy what either of the two asks for. */
+/**
+ * Destinations of now, and of privacy what either of the two asks for. Presets are those of then: they were found by variables,
+ * and those of now may be another project's.
+ */
 async function withinRules(now: Config, then: Config): Promise<Config> {
   const { stricterRules } = await import('../telemetry/redact.ts')
   const kept = capturedContent(then)
   const narrow = (rule: ContentRule): ContentRule => narrowerRule(rule, kept)
-  const signals = Object.entries(now.signals).map(([type, { destinations, batch }]) => {
-    const narrowed = destinations.map((each) => ({ ...each, content: narrow(each.content ?? now.content) }))
-    return [type, { destinations: narrowed, batch }]
+  const signals = signalTypes.map((type) => {
+    const { destinations, batch } = now.signals[type]
+    const named = destinations.filter((each) => !isPreset(each))
+    const narrowed = named.map((each) => ({ ...each, content: narrow(each.content ?? now.content) }))
+    return [type, { destinations: [...narrowed, ...then.signals[type].destinations.filter(isPreset)], batch }]
   })
   return {
     ...now,
@@ -104,10 +113,19 @@ function isDestination(key: string): boolean {
   return key === 'destinations' || key === 'file' || key.startsWith('export.') || key.endsWith('.exporter')
 }
 
-/** What of an environment says where signals go: handed to whoever takes a run over. */
-export function settingsEnvironment(env: Environment): Record<string, string> {
+function isPreset(destination: Destination): boolean {
+  return destination.kind === 'otlp' && destination.preset !== undefined
+}
+
+/**
+ * What of an environment says where signals go: handed to whoever takes a run over. Of the variables of products, those of the
+ * ones that are destinations.
+ */
+export function settingsEnvironment(env: Environment, { signals }: Pick<Config, 'signals'>): Record<string, string> {
   const ours = /^(?:CLAUDE_OTEL_|OTEL_|OTLP_RECEIVER_PORT$|HOME$|XDG_CONFIG_HOME$|XDG_STATE_HOME$)/
+  const products = new Set(presetsInUse(signals).flatMap(variablesOfPreset))
+  const isKept = (name: string): boolean => ours.test(name) || products.has(name)
   return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (ours.test(name) && value !== undefined ? [[name, value]] : [])),
+    Object.entries(env).flatMap(([name, value]) => (isKept(name) && value !== undefined ? [[name, value]] : [])),
   )
 }

@@ -5,6 +5,7 @@
 import type { Log } from '../base/log.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
+import { presetsInUse } from '../config/preset-choice.ts'
 import { runVariable } from '../hook/run-folder.ts'
 import type { HubKeeper } from '../hub/keeper.ts'
 import type { Drop } from '../session/drops.ts'
@@ -85,7 +86,13 @@ export class Telemetry {
 
   /** A session within another would tell it to the model, which reads what its commands print. */
   private async firstWord(): Promise<string | undefined> {
-    return this.run.env[runVariable] ? undefined : this.keeper?.firstWord()
+    const { env, paths, resolution } = this.run
+    if (env[runVariable]) return undefined
+    const word = await this.keeper?.firstWord()
+    if (presetsInUse(resolution.config.signals).length === 0) return word
+    const { firstWordOfPresets } = await import('./first-word.ts')
+    const words = [word, firstWordOfPresets(paths.presetsTold, resolution)]
+    return words.filter((each) => each !== undefined).join('; ') || undefined
   }
 
   private prepare(): Promise<PreparedRun> {
@@ -109,7 +116,7 @@ export class Telemetry {
     const callbacks = hooks === 'callbacks' ? { callbacks: true as const } : {}
     const wrapped = { root, pid: this.pid, birth: birthOf(this.pid), source: sessionSource(args), ...callbacks }
     const entry: RunEntry = { ...begun, wrapped, ...(parent === undefined ? {} : { parent }) }
-    writeJsonFile(folder.context, { entry, env: settingsEnvironment(env), flags })
+    writeJsonFile(folder.context, { entry, env: settingsEnvironment(env, resolution.config), flags })
     globalThis.faultPoint?.('wrap.context')
     log(`process ${this.pid} is claude, its run ${folder.path}`)
     return { folder, entry, log }

@@ -36,9 +36,14 @@ export function sampleRoot(sampler: SamplerChoice, traceId: string, parent?: Spa
   if (sampler.parentBased && parent !== undefined) return parent.traceFlags & 1
   if (sampler.kind === 'always_on') return 1
   if (sampler.kind === 'always_off') return 0
+  return isWithinRatio(traceId, sampler.ratio) ? 1 : 0
+}
+
+/** Whether a trace is among the share of all, by its id alone. */
+export function isWithinRatio(traceId: string, ratio: number): boolean {
   let accumulation = 0
   for (let at = 0; at < 32; at += 8) {
     accumulation = (accumulation ^ Number.parseInt(traceId.slice(at, at + 8), 16)) >>> 0
   }
-  return accumulation < Math.floor(sampler.ratio * 0xffffffff) ? 1 : 0
+  return accumulation < Math.floor(ratio * 0xffffffff)
 }

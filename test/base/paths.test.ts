@@ -25,6 +25,7 @@ describe('the state folder', () => {
       hubPresence: '/x/hub/hub.json',
       hubLog: '/x/hub/log',
       hubStore: '/x/hub.db',
+      presetsTold: '/x/presets-told',
     })
   })
 

@@ -344,7 +344,7 @@ describe('the hub', () => {
 
   test('is told soon, unless the user says when', () => {
     const { signals } = used({ OTEL_BLRP_SCHEDULE_DELAY: '4000' })
-    const delays = Object.values(signals).map(({ batch }) => batch.scheduleDelayMs)
+    const delays = Object.values(signals).map(({ destinations: [hub], batch }) => hub?.delayMs ?? batch.scheduleDelayMs)
     expect(delays).toEqual([300, 4000, 5000])
   })
 
