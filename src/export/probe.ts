@@ -149,12 +149,17 @@ async function listen(
 }
 
 /** How far the clock of the server is ahead of ours, in milliseconds, by the date of an answer; undefined without one. */
-export async function clockSkew({ url, protocol }: OtlpTarget, timeoutMs: number): Promise<number | undefined> {
+export async function clockSkew(
+  { url, protocol, headers }: OtlpTarget,
+  timeoutMs: number,
+): Promise<number | undefined> {
   if (protocol === 'grpc') return undefined
+  const isJson = protocol === 'http/json'
   const began = Date.now()
   try {
-    // An empty request of OTLP; one who asks for credentials answers with a date too.
-    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }
+    // An empty request of OTLP; one who does not know us answers with a date too.
+    const type = { 'content-type': isJson ? 'application/json' : 'application/x-protobuf' }
+    const request = { method: 'POST', headers: { ...headers, ...type }, body: isJson ? '{}' : '' }
     const response = await fetch(url, { ...request, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) })
     const told = Date.parse(response.headers.get('date') ?? '')
     return Number.isNaN(told) ? undefined : told - Math.round((began + Date.now()) / 2)

@@ -26,6 +26,8 @@ export interface Product {
   readonly accepted: readonly Taken[]
   /** Whatever it turned away, in words. */
   readonly refused: readonly string[]
+  /** Answers 503 to all, and refuses and keeps nothing. */
+  isDown: boolean
   spans(): readonly OtlpSpan[]
   stop(): void
 }
@@ -146,6 +148,7 @@ export function startProduct(name: PresetName): Product {
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
+      if (product.isDown) return new Response(null, { status: 503 })
       const { pathname } = new URL(request.url)
       const signal = (['traces', 'logs', 'metrics'] as const).find((each) => its.paths[each] === pathname)
       if (request.method !== 'POST') return refuse(405, request.method)
@@ -163,15 +166,17 @@ export function startProduct(name: PresetName): Product {
     },
   })
   const url = `http://127.0.0.1:${server.port}`
-  return {
+  const product: Product = {
     name,
     url,
     environment: its.environment(url),
     accepted,
     refused,
+    isDown: false,
     spans: () => accepted.flatMap(({ spans }) => spans),
     stop: () => void server.stop(true),
   }
+  return product
 }
 
 function decode(signal: SignalType, headers: Headers, sent: Buffer): Taken | undefined {
