@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hookEvents } from '../src/claude/events.ts'
+import { type Preset, presetNames, presets } from '../src/config/presets.ts'
 import { type Setting, settingKeys, settings, variablesOf } from '../src/config/settings.ts'
 import { attributes, contentAttributes, logEvents } from '../src/telemetry/attributes.ts'
 import { detectors } from '../src/telemetry/detectors.ts'
@@ -24,6 +25,23 @@ const tables: Readonly<Record<string, () => string>> = {
           variables.map(code).join(' '),
           setting.flag ? code(`--${setting.flag}`) : '',
           setting.description,
+        ]
+      }),
+    ),
+  presets: () =>
+    table(
+      ['Product', 'Name', 'Chosen by', 'Also read', 'Gets', 'Added for its views'],
+      presetNames.map((name) => {
+        const { title, needs, reads, signals, temporality, adds }: Preset = presets[name]
+        return [
+          title,
+          code(name),
+          needs.map((oneOf) => oneOf.map(code).join(' or ')).join(' and '),
+          reads.map(code).join(' '),
+          signals
+            .map((signal) => (signal === 'metrics' && temporality ? `${signal} (${temporality})` : signal))
+            .join(', '),
+          adds,
         ]
       }),
     ),

@@ -9,8 +9,10 @@ import { type PresetName, presets } from '../config/presets.ts'
  * be remembered: it would be said again and again.
  */
 export function firstWordOfPresets(file: string, { config, settings }: Resolution): string | undefined {
-  const found = presetsInUse(config.signals)
-  if (found.length === 0) return undefined
+  const variablesOf = (name: PresetName): string | undefined =>
+    settings.find(({ key }) => key === `presets.${name}`)?.origin
+  // One in the list of destinations was written there.
+  const found = presetsInUse(config.signals).filter((name) => variablesOf(name) !== undefined)
   if (settings.some(({ key, origin }) => key === 'presets' && origin !== 'default')) return undefined
   const told = read(file)
   const news = found.filter((name) => !told.includes(name))
@@ -21,7 +23,7 @@ export function firstWordOfPresets(file: string, { config, settings }: Resolutio
     return undefined
   }
   const because = (name: PresetName): string => {
-    const variables = settings.find(({ key }) => key === `presets.${name}`)?.origin.split(', ') ?? []
+    const variables = variablesOf(name)?.split(', ') ?? []
     return `${presets[name].title}, since ${variables.join(' and ')} ${variables.length === 1 ? 'is' : 'are'} set`
   }
   return `telemetry goes to ${news.map(because).join(', to ')} (CLAUDE_OTEL_PRESETS=none: it does not)`

@@ -10,13 +10,13 @@ import type { SdkSettings } from '../telemetry/provider.ts'
 import type { RedactionRules } from '../telemetry/redact.ts'
 import type { Attributes, SignalType } from '../telemetry/signal.ts'
 import type { SamplerChoice } from '../telemetry/trace-context.ts'
-import { type DestinationList, listedDestinations, nameOf } from './destinations.ts'
-import { hubTarget, otlpTarget, settingsOf } from './endpoint.ts'
+import { type DestinationList, listedDestinations } from './destinations.ts'
 import { type HubAddress, type HubConfig, hubConfig, hubInUse } from './hub.ts'
-import { choosePresets, type PresetChoice, presetDestinations } from './preset-choice.ts'
+import { choosePresets, type PresetChoice, variableReader } from './preset-choice.ts'
 import type { PresetName } from './presets.ts'
 import { contentRule, redactionRules } from './privacy.ts'
 import { signalTypes } from './settings.ts'
+import { type Known, signalConfig } from './signals.ts'
 import {
   type ConfigSources,
   type Environment,
@@ -164,13 +164,13 @@ function assemble(
   const findings = disabled ? new Report() : report
   const redaction = redactionRules(values, sources, report)
   const content = contentRule(values, report)
-  const list = listedDestinations({ values, file, content, fileExists: sources.fileExists ?? (() => true) }, findings)
+  const fileExists = sources.fileExists ?? (() => true)
+  const read = variableReader(values, sources.env)
+  const list = listedDestinations({ values, file, content, fileExists, read }, findings)
   const usesHub = hubInUse(values, sources)
-  const presets = choosePresets(values, sources, findings)
-  const signal = (type: SignalType): SignalConfig => ({
-    destinations: destinations(type, { values, list, file, usesHub, presets, sources }, findings),
-    batch: batch(type, values),
-  })
+  const presets = choosePresets(values, sources, namesIn(list), findings)
+  const known: Known = { values, list, file, usesHub, presets, fileExists }
+  const signal = (type: SignalType): SignalConfig => signalConfig(type, known, findings)
   const config: Config = {
     disabled,
     debug: values.get('debug'),
@@ -191,7 +191,9 @@ function assemble(
   return { config, presets }
 }
 
-const ownFileBytes = 64_000_000
+function namesIn(list: DestinationList): ReadonlySet<string> {
+  return new Set(signalTypes.flatMap((type) => list.of(type) ?? []).map(({ name }) => name))
+}
 
 function filePath(values: Values, env: Environment, report: Report): string {
   const given = values.of('file').value
@@ -235,80 +237,6 @@ function limits(values: Values): Config['limits'] {
       valueLength: values.of('limits.log.valueLength').value ?? valueLength,
       count: values.of('limits.log.count').value ?? count,
     },
-  }
-}
-
-/** What destinations are made from. */
-interface Known {
-  readonly values: Values
-  readonly list: DestinationList
-  readonly file: string
-  readonly usesHub: HubAddress | undefined
-  readonly presets: PresetChoice
-  readonly sources: ConfigSources
-}
-
-/** One per exporter; in the place of `otlp` the user's list where there is one, and beside it the presets. */
-function destinations(signal: SignalType, known: Known, report: Report): Destination[] {
-  const { values, file } = known
-  const toFile = (): Destination => ({
-    kind: 'file',
-    name: nameOf.file(file),
-    path: file,
-    ...(values.of('file').value === undefined ? { maxBytes: ownFileBytes } : {}),
-  })
-  const named = values.get(`${signal}.exporter`).filter((kind) => kind !== 'none')
-  const found = named.flatMap((kind): readonly Destination[] => {
-    if (kind === 'console') return [{ kind, name: nameOf.console() }]
-    if (kind === 'file') return [toFile()]
-    const told = collectors(signal, known, report)
-    return [...told, ...presetDestinations(signal, known.presets, told, values, report)]
-  })
-  // Who asks for diagnostics can read what was to be sent, also when sending fails.
-  if (values.get('debug')) found.push(toFile())
-  return found.filter(({ name }, at) => found.findIndex((each) => each.name === name) === at)
-}
-
-/** The user's list, or the one OTLP destination: an endpoint, or the hub. */
-function collectors(signal: SignalType, known: Known, report: Report): readonly Destination[] {
-  const { values, list, usesHub, presets, sources } = known
-  const listed = list.of(signal)
-  if (listed !== undefined) return listed
-  const its = settingsOf(signal, values)
-  if (usesHub !== undefined) {
-    const target = hubTarget(signal, its, usesHub)
-    return [{ kind: 'otlp', name: nameOf.otlp(target), target, ...hubDelay(signal, values) }]
-  }
-  // Nobody has spoken of a collector: without a hub, presets are all there is.
-  const isUnspoken = its.of('endpoint').value === undefined && values.of(`${signal}.exporter`).origin === 'default'
-  if (isUnspoken && presets.chosen.length > 0) return []
-  const target = otlpTarget(signal, its, sources.fileExists ?? (() => true), report)
-  return [{ kind: 'otlp', name: nameOf.otlp(target), target }]
-}
-
-/** The hub is next door and shows what happens now. */
-const hubDelayMs = { traces: 300, logs: 300, metrics: 5000 } as const
-
-function hubDelay(signal: SignalType, values: Values): { readonly delayMs?: number } {
-  return delaySetting(signal, values).origin === 'default' ? { delayMs: hubDelayMs[signal] } : {}
-}
-
-function delaySetting(signal: SignalType, values: Values) {
-  return values.of(signal === 'metrics' ? 'metrics.interval' : `${signal}.batch.delay`)
-}
-
-function batch(signal: SignalType, values: Values): BatchSettings {
-  const scheduleDelayMs = delaySetting(signal, values).value ?? 0
-  if (signal === 'metrics') {
-    const exportTimeoutMs = values.get('metrics.timeout')
-    return { scheduleDelayMs, exportTimeoutMs, maxQueueSize: Infinity, maxBatchSize: Infinity }
-  }
-  const maxQueueSize = values.get(`${signal}.batch.queue`)
-  return {
-    scheduleDelayMs,
-    exportTimeoutMs: values.get(`${signal}.batch.timeout`),
-    maxQueueSize,
-    maxBatchSize: Math.min(values.get(`${signal}.batch.size`), maxQueueSize),
   }
 }
 

@@ -9,6 +9,8 @@ import type { Destination, OtlpTarget } from './config.ts'
 import { type OtlpSettings, otlpTarget } from './endpoint.ts'
 import { choice, isObject, type Kind, list, path, showText, text } from './kinds.ts'
 import { type OtlpName, type OtlpValue, otlp } from './otlp-settings.ts'
+import { readAccount, useOf } from './preset-choice.ts'
+import { type PresetAddress, type PresetName, presetNames, presets, type ReadVariable } from './presets.ts'
 import { isMaskingBroken } from './privacy.ts'
 import { type SettingKey, settings, signalTypes } from './settings.ts'
 import { nearest } from './suggest.ts'
@@ -36,11 +38,14 @@ interface Surroundings {
   /** The general rule: what an entry leaves out. */
   readonly content: ContentRule
   readonly fileExists: (path: string) => boolean
+  /** Variables of products. */
+  readonly read: ReadVariable
 }
 
 /** What an entry may say beside the OTLP settings. */
 const own = {
   name: text(),
+  preset: choice(presetNames),
   exporter: choice(['otlp', 'file', 'console'] as const),
   file: path(),
   signals: list(signalTypes),
@@ -82,6 +87,8 @@ class Entry {
   readonly name: string
   private readonly raw: Readonly<Record<string, unknown>>
   private readonly label: string
+  private readonly preset: PresetName | undefined
+  private readonly account: PresetAddress | undefined
   private readonly byType: ReadonlyMap<SignalType, Destination>
 
   constructor(
@@ -92,19 +99,39 @@ class Entry {
     private readonly report: Report,
   ) {
     this.raw = isObject(raw) ? raw : { endpoint: raw }
-    const title = [this.raw.name, this.raw.endpoint, this.raw.file].find(
+    const title = [this.raw.name, this.raw.preset, this.raw.endpoint, this.raw.file].find(
       (each) => typeof each === 'string' && each !== '',
     )
     this.label = `destination ${title === undefined ? `number ${at + 1}` : `"${showText(String(title))}"`}`
     this.refuseUnknown()
-    const called = this.read('name', own.name)
-    const signals = this.read('signals', own.signals) ?? signalTypes
-    const made = signals.flatMap((type) => {
-      const destination = this.make(type, called)
-      return destination === undefined ? [] : [[type, destination] as const]
-    })
+    this.preset = this.read('preset', own.preset)
+    if (this.preset !== undefined) {
+      this.account = this.accountOf(this.preset)
+      // What the entry says itself stands before what its product says.
+      const { protocol } = presets[this.preset]
+      this.raw = { protocol, ...(this.account === undefined ? {} : { endpoint: this.account.base }), ...this.raw }
+    }
+    const called = this.read('name', own.name) ?? this.preset
+    const taken: readonly SignalType[] = this.preset === undefined ? signalTypes : presets[this.preset].signals
+    const signals = this.read('signals', own.signals) ?? taken
+    const made = signals
+      .filter((type) => taken.includes(type))
+      .flatMap((type) => {
+        const destination = this.make(type, called)
+        return destination === undefined ? [] : [[type, destination] as const]
+      })
     this.byType = new Map(made)
     this.name = made[0]?.[1].name ?? called ?? ''
+  }
+
+  /** Where the entry names no place of its own. Credentials go to no other place than the product's. */
+  private accountOf(name: PresetName): PresetAddress | undefined {
+    if (this.raw.endpoint !== undefined && this.raw.endpoint !== '') return undefined
+    const account = readAccount(name, this.around.read)
+    if ('address' in account) return account.address
+    this.report.add(`${this.label}: ${account.what} (from ${this.given.origin})`, account.hint)
+    // What is missing is said; without a place more would be.
+    return { base: 'http://localhost', headers: {} }
   }
 
   destination(signal: SignalType): Destination[] {
@@ -125,7 +152,8 @@ class Entry {
       return undefined
     }
     const target = otlpTarget(signal, this.settings(signal), this.around.fileExists, this.report)
-    return { kind, name: name ?? nameOf.otlp(target), target, content }
+    const preset = this.preset === undefined ? {} : { preset: useOf(this.preset, this.account ?? {}) }
+    return { kind, name: name ?? nameOf.otlp(target), target, content, ...preset }
   }
 
   private contentRule(): ContentRule {
@@ -151,8 +179,9 @@ class Entry {
       of,
       headers: () => {
         const general = values.of('export.headers')
-        const isFromHere = general.strength === this.given.strength
-        return { ...(isFromHere ? general.value : {}), ...this.read('headers', otlp.headers.kind) }
+        const isFromHere = general.strength === this.given.strength && this.preset === undefined
+        const its = { ...this.account?.headers, ...this.account?.own?.[signal] }
+        return { ...(isFromHere ? general.value : its), ...this.read('headers', otlp.headers.kind) }
       },
       written: (name, value) => `"${name}"${value === undefined ? '' : `: "${value}"`} in it`,
     }

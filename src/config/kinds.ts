@@ -224,7 +224,9 @@ export function entries(): Kind<readonly (string | Readonly<Record<string, unkno
       return given.every((each) => typeof each === 'string' || isObject(each)) ? { value: given } : { hint }
     },
     show: (value) => {
-      const named = value.map((each) => (typeof each === 'string' ? each : (each.name ?? each.endpoint ?? each.file)))
+      const named = value.map((each) =>
+        typeof each === 'string' ? each : (each.name ?? each.preset ?? each.endpoint ?? each.file),
+      )
       return named.map((each) => showText(String(each ?? '?'))).join(', ')
     },
   }

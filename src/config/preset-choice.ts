@@ -26,60 +26,53 @@ export interface PresetChoice {
 
 /**
  * What is chosen by its variables alone may be meant for another program, so nothing about it can be a problem: it is noted. What
- * was asked for by its name is.
+ * was asked for by its name is. `listed`: names of destinations that the user has written down, which stand in their place.
  */
-export function choosePresets(values: Values, { env }: ConfigSources, report: Report): PresetChoice {
+export function choosePresets(
+  values: Values,
+  { env }: ConfigSources,
+  listed: ReadonlySet<string>,
+  report: Report,
+): PresetChoice {
   const setting = values.of('presets')
   const named = new Set<string>(setting.value)
   const read = variableReader(values, env)
   const chosen: Chosen[] = []
-  const shown: ResolvedSetting[] = []
   for (const name of presetNames) {
     const isNamed = named.has(name)
-    if (!isNamed && !named.has('auto')) continue
-    const address = addressOf(
-      name,
-      read,
-      (what, hint) => {
-        if (isNamed) report.add(`${what} (presets, from ${setting.origin})`, hint)
-        else report.note(`${what}, so nothing is sent there: ${hint}`)
-      },
-      isNamed,
-    )
-    if (address === undefined) continue
-    chosen.push({ name, address })
-    shown.push(shownAs(name, values, read))
+    if (listed.has(name) || !(isNamed || named.has('auto'))) continue
+    const account = readAccount(name, read)
+    if ('address' in account) {
+      if (isNamed || !account.isOff) chosen.push({ name, address: account.address })
+    } else if (isNamed) report.add(`${account.what} (presets, from ${setting.origin})`, account.hint)
+    else if (!account.isAbsent) report.note(`${account.what}, so nothing is sent there: ${account.hint}`)
   }
-  return { chosen, shown }
+  return { chosen, shown: chosen.map(({ name }) => shownAs(name, values, read)) }
 }
 
 /** A flag or setting of ours for a product's variable stands before it. */
-function variableReader(values: Values, env: Environment): ReadVariable {
+export function variableReader(values: Values, env: Environment): ReadVariable {
   const token = values.of('logfire.token').value
   return (name) => (name === 'LOGFIRE_TOKEN' && token !== undefined ? token : env[name]?.trim() || undefined)
 }
 
-function addressOf(
-  name: PresetName,
-  read: ReadVariable,
-  complain: (what: string, hint: string) => void,
-  isNamed: boolean,
-): PresetAddress | undefined {
+/** An account as its variables say; or what is wrong with them, of which nothing is to be said where there are none. */
+export type Account =
+  | { readonly address: PresetAddress; readonly isOff: boolean }
+  | { readonly what: string; readonly hint: string; readonly isAbsent: boolean }
+
+export function readAccount(name: PresetName, read: ReadVariable): Account {
   const preset: Preset = presets[name]
   const missing = preset.needs.filter((oneOf) => oneOf.every((variable) => read(variable) === undefined))
   if (missing.length > 0) {
-    // Of a product that nobody speaks of nothing is said.
-    if (!isNamed && missing.length === preset.needs.length) return undefined
-    complain(`${preset.title} has no account`, `set ${missing.map((oneOf) => oneOf.join(' or ')).join(' and ')}`)
-    return undefined
+    const hint = `set ${missing.map((oneOf) => oneOf.join(' or ')).join(' and ')}`
+    return { what: `${preset.title} has no account`, hint, isAbsent: missing.length === preset.needs.length }
   }
-  if (!isNamed && preset.isOff?.(read)) return undefined
   try {
-    return preset.address(read)
+    return { address: preset.address(read), isOff: preset.isOff?.(read) ?? false }
   } catch (error) {
     if (!(error instanceof BadVariable)) throw error
-    complain(`${preset.title}: ${error.message}`, error.hint)
-    return undefined
+    return { what: `${preset.title}: ${error.message}`, hint: error.hint, isAbsent: false }
   }
 }
 
@@ -137,7 +130,8 @@ function targetOf(signal: SignalType, name: PresetName, address: PresetAddress, 
   }
 }
 
-function useOf(name: PresetName, { traceRatio, environment }: PresetAddress): PresetUse {
+/** What of an account matters to how it is told. */
+export function useOf(name: PresetName, { traceRatio, environment }: Partial<PresetAddress>): PresetUse {
   return {
     name,
     ...(traceRatio === undefined ? {} : { traceRatio }),

@@ -324,3 +324,57 @@ test('--config tells each, its variable, and of its credential no more than the 
     JSON.stringify(resolve(all, { flags: { 'otel-logfire-token': 'pylf_v1_eu_flagged00' } }).settings),
   ).not.toContain('pylf_v1_eu_flagged00')
 })
+
+describe('an entry of the list of destinations with a preset', () => {
+  const listed = (entry: unknown, env: Environment = {}) =>
+    resolve({ ...env, CLAUDE_OTEL_DESTINATIONS: JSON.stringify([entry]), CLAUDE_OTEL_PRESETS: 'none' })
+
+  test('is the product with its account, and has rules of its own', () => {
+    const entry = { preset: 'langfuse', content: 'all', previewLength: 10, timeout: 7 }
+    const resolution = listed(entry, { ...accounts.langfuse, OTEL_EXPORTER_OTLP_HEADERS: 'x-mine=1' })
+    expect(messages(resolution)).toEqual([])
+    expect([names(resolution), names(resolution, 'logs'), names(resolution, 'metrics')]).toEqual([['langfuse'], [], []])
+    expect(found(resolution, 'langfuse')).toMatchObject({
+      target: { protocol: 'http/protobuf', url: urls.langfuse, timeoutMs: 7 },
+      content: { whole: ['all'], previewLength: 10 },
+      preset: { name: 'langfuse' },
+    })
+    const { headers } = target(accounts.langfuse, 'langfuse')
+    expect(found(resolution, 'langfuse').target.headers).toEqual(headers)
+  })
+
+  test('has the headers of each kind of signal, and those that it says itself', () => {
+    const entry = { preset: 'datadog', signals: ['traces', 'logs'], headers: { 'dd-otlp-source': 'datadog' } }
+    const resolution = listed(entry, accounts.datadog)
+    const key = { 'dd-api-key': 'dd-0123456789abcd' }
+    expect(found(resolution, 'datadog').target.headers).toEqual({ ...key, 'dd-otlp-source': 'datadog' })
+    expect(names(resolution, 'metrics')).toEqual([])
+  })
+
+  test('is told the product’s way at a place of its own, without the credentials of the account', () => {
+    const entry = { name: 'proxy', preset: 'sentry', endpoint: 'http://proxy:9/base', headers: { 'x-key': '1' } }
+    const resolution = listed(entry, accounts.sentry)
+    expect(messages(resolution)).toEqual([])
+    expect(resolution.config.signals.traces.destinations).toMatchObject([
+      { name: 'proxy', target: { url: 'http://proxy:9/base/v1/traces' }, preset: { name: 'sentry' } },
+    ])
+    expect(resolution.config.signals.traces.destinations).toHaveLength(1)
+    expect(JSON.stringify(resolution.config.signals)).not.toContain('public0000key')
+  })
+
+  test('without an account is a problem, and of no known product as well', () => {
+    expect(messages(listed({ preset: 'langfuse' }, { LANGFUSE_PUBLIC_KEY: 'pk' }))).toEqual([
+      'destination "langfuse": Langfuse has no account (from CLAUDE_OTEL_DESTINATIONS) | set LANGFUSE_SECRET_KEY',
+    ])
+    expect(messages(listed({ preset: 'langfuze' }))[0]).toContain('did you mean langfuse?')
+  })
+
+  test('stands in the place of the one that would be found', () => {
+    const list = JSON.stringify([{ preset: 'logfire', previewLength: 0 }, 'http://c:4317'])
+    const resolution = resolve({ ...all, CLAUDE_OTEL_DESTINATIONS: list })
+    expect(names(resolution).filter((name) => name === 'logfire')).toHaveLength(1)
+    expect(found(resolution, 'logfire').content?.previewLength).toBe(0)
+    expect(resolution.settings.map(({ key }) => key)).not.toContain('presets.logfire')
+    expect(inUse(resolution)).toEqual([...presetNames])
+  })
+})

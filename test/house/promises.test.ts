@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { presetNames, presets, variablesOfPreset } from '../../src/config/presets.ts'
 
 const root = join(import.meta.dir, '../..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -28,6 +29,24 @@ describe('what is recorded', () => {
       expect(names.filter((name) => !all.includes(name))).toEqual([])
     })
   }
+})
+
+describe('products', () => {
+  test('every one in the table has a receiver that holds us to its documents, and is played with the real claude', () => {
+    const rows = rowsBetween('<!-- presets:begin -->', '<!-- presets:end -->')
+    expect(rows).toEqual(presetNames.map((name) => presets[name].title))
+    for (const name of presetNames)
+      expect(tests.get('test/kit/products.ts')).toMatch(new RegExp(`^  ${name}: \\{`, 'm'))
+    expect(tests.get('test/rich/presets.test.ts')).toContain('const products = presetNames.map(product)')
+  })
+
+  test('every variable in the table is looked at by a test', () => {
+    const looked = [...tests.values()].join('\n')
+    const variables = presetNames.flatMap(variablesOfPreset)
+    expect(variables.length).toBeGreaterThan(20)
+    expect(variables.filter((name) => !looked.includes(name))).toEqual([])
+    expect(variables.filter((name) => !readme.includes(`\`${name}\``))).toEqual([])
+  })
 })
 
 /** By the beginning of a row: the test that shows it, as `file: title or a part of it`. */
