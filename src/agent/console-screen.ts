@@ -1,0 +1,93 @@
+/**
+ * The terminal as a list of lines that only grows, and something at its bottom that changes: a line that moves, or a prompt.
+ * What is printed comes above it. Nothing but this writes escape sequences that move the cursor.
+ */
+import { widthOf } from './console-text.ts'
+
+/** The bottom of the screen: rows that fit, and the cursor in them; without one it is hidden. */
+export interface Bottom {
+  readonly rows: readonly string[]
+  readonly cursor?: { readonly row: number; readonly column: number }
+}
+
+export interface ScreenOptions {
+  /** Writes to the terminal, at once and in order. */
+  readonly write: (text: string) => void
+  readonly columns: () => number
+}
+
+const [hide, show] = ['\x1b[?25l', '\x1b[?25h']
+
+export class Screen {
+  private render: ((columns: number) => Bottom) | undefined
+  private drawn: Bottom | undefined
+
+  constructor(private readonly options: ScreenOptions) {}
+
+  get columns(): number {
+    return Math.max(4, this.options.columns())
+  }
+
+  /** What is at the bottom from now on; undefined for nothing. */
+  setBottom(render: ((columns: number) => Bottom) | undefined): void {
+    this.render = render
+    this.refresh()
+  }
+
+  /** Draws the bottom anew. */
+  refresh(): void {
+    this.options.write(`${this.erased()}${this.redrawn()}`)
+  }
+
+  /** Prints whole lines above the bottom; `write` goes elsewhere where the lines do. */
+  print(lines: readonly string[], write = this.options.write): void {
+    if (lines.length === 0) return
+    const text = `${lines.join('\n')}\n`
+    if (write === this.options.write) return write(`${this.erased()}${text}${this.redrawn()}`)
+    this.options.write(this.erased())
+    write(text)
+    this.options.write(this.redrawn())
+  }
+
+  /** What the bottom shows stays there as lines, and nothing is at the bottom any more. */
+  settle(rows: readonly string[] = this.drawn?.rows ?? []): void {
+    const text = rows.length === 0 ? '' : `${rows.join('\n')}\n`
+    const erased = this.erased()
+    this.render = undefined
+    this.options.write(`${erased}${text}`)
+  }
+
+  /** An empty screen with the bottom on top. */
+  clear(): void {
+    this.drawn = undefined
+    this.options.write(`\x1b[2J\x1b[3J\x1b[H${this.redrawn()}`)
+  }
+
+  private erased(): string {
+    const { drawn } = this
+    this.drawn = undefined
+    if (drawn === undefined) return ''
+    // Where the terminal has become narrower, a row takes several.
+    const { columns } = this
+    const above = drawn.rows.slice(0, drawn.cursor?.row ?? drawn.rows.length - 1)
+    const up = above.reduce((sum, row) => sum + Math.max(1, Math.ceil(widthOf(row) / columns)), 0)
+    const within = Math.floor((drawn.cursor?.column ?? 0) / columns)
+    const rows = up + within
+    return `${rows > 0 ? `\x1b[${rows}A` : ''}\r\x1b[J${drawn.cursor === undefined ? show : ''}`
+  }
+
+  private redrawn(): string {
+    const bottom = this.render?.(this.columns)
+    this.drawn = bottom
+    if (bottom === undefined || bottom.rows.length === 0) {
+      this.drawn = undefined
+      return ''
+    }
+    const { rows, cursor } = bottom
+    const text = rows.join('\n')
+    if (cursor === undefined) return `${hide}${text}`
+    const up = rows.length - 1 - cursor.row
+    const right = cursor.column > 0 ? `\x1b[${cursor.column}C` : ''
+    return `${text}\r${up > 0 ? `\x1b[${up}A` : ''}${right}`
+  }
+}

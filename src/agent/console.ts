@@ -1,0 +1,154 @@
+/**
+ * The console of the rich mode: an agent's messages as they come. What the model answers goes to stdout, and everything about it
+ * to stderr, so that pipes get the answer alone.
+ */
+import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
+import { Blocks } from './console-blocks.ts'
+import { renderMarkdown } from './console-markdown.ts'
+import { Metrics, type Used, usedParts } from './console-metrics.ts'
+import { Screen } from './console-screen.ts'
+import { cutEnd, harmless, wrapHanging } from './console-text.ts'
+import { type Sign, type Theme, themeFor } from './console-theme.ts'
+import { type Piece, View } from './console-view.ts'
+
+/** A stream to a terminal or elsewhere. */
+export interface Stream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): unknown
+}
+
+export interface ConsoleOptions {
+  readonly stdout: Stream
+  readonly stderr: Stream
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Somebody asked for words alone. */
+  readonly isPlain: boolean
+  readonly cwd: string
+  /** Hides secrets in what is told of tools. */
+  readonly mask: (text: string) => string
+}
+
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+const everyMs = 100
+/** Where nobody says how wide it is. */
+const usualColumns = 80
+
+export class AgentConsole {
+  readonly theme: Theme
+  readonly screen: Screen
+  readonly metrics = new Metrics()
+  private readonly view: View
+  private readonly blocks = new Blocks()
+  /** Undefined where the answer goes on as it comes. */
+  private readonly answerTheme: Theme | undefined
+  private readonly writeAnswer: (text: string) => void
+  private readonly writeLine: (text: string) => void
+  private lastAnswer: 'none' | 'open' | 'whole' | 'ended' = 'none'
+  private wasAnswer = false
+  private timer: ReturnType<typeof setInterval> | undefined
+  private turnMs = 0
+
+  constructor(private readonly options: ConsoleOptions) {
+    const { stdout, stderr, env, isPlain, cwd, mask } = options
+    this.theme = themeFor(stderr.isTTY === true, env, isPlain)
+    this.answerTheme = stdout.isTTY === true ? themeFor(true, env, isPlain) : undefined
+    this.writeLine = (text) => void stderr.write(text)
+    // One terminal: the bottom makes way for the answer too.
+    this.writeAnswer = (text) => void stdout.write(text)
+    this.screen = new Screen({ write: this.writeLine, columns: () => stderr.columns || usualColumns })
+    this.view = new View({ theme: this.theme, cwd, mask })
+  }
+
+  /** Everything that the agent says, in order. What a turn has used when the message ends it. */
+  onMessage(message: SDKMessage): Used | undefined {
+    for (const piece of this.view.take(message, performance.now())) this.show(piece)
+    const turn = this.metrics.take(message)
+    if (turn !== undefined) this.rest()
+    return turn
+  }
+
+  /** A turn begins: something moves on a terminal until it has ended, or `rest` is called. */
+  work(): void {
+    this.view.begin()
+    this.turnMs = performance.now()
+    this.resume()
+  }
+
+  /** As `work`, in the same turn. */
+  resume(): void {
+    if (!this.theme.isRich || this.timer !== undefined) return
+    this.screen.setBottom((columns) => ({ rows: [this.progress(columns)] }))
+    this.timer = setInterval(() => this.screen.refresh(), everyMs)
+    this.timer.unref()
+  }
+
+  /** Nothing moves any more; somebody else may have the bottom of the screen. */
+  rest(): void {
+    if (this.timer === undefined) return
+    clearInterval(this.timer)
+    this.timer = undefined
+    this.screen.setBottom(undefined)
+  }
+
+  /** A line about something, with its sign. */
+  tell(sign: Sign, text: string): void {
+    this.show({ kind: 'line', lead: `${this.theme.signs[sign]} `, text })
+  }
+
+  /** Lines that fit already, on stderr. */
+  print(lines: readonly string[]): void {
+    this.wasAnswer = false
+    this.screen.print(lines)
+  }
+
+  /** The last line of a single prompt: what it took, and where it can be found. */
+  finish(isError: boolean, traceId: string | undefined): void {
+    this.rest()
+    const { theme } = this
+    const parts = [isError ? theme.bad('Failed') : theme.good('Completed'), ...usedParts(this.metrics.total)]
+    const trace = traceId === undefined ? [] : [`trace ${traceId}`]
+    this.tell(isError ? 'failure' : 'done', [...parts, ...trace].join(theme.dim(theme.between)))
+  }
+
+  private show(piece: Piece): void {
+    if (piece.kind === 'line') this.showLine(piece.lead, piece.text)
+    else if (this.answerTheme === undefined) this.passOn(piece)
+    else this.render(piece, this.answerTheme)
+  }
+
+  /** Block by block, with an empty line before each and between the answer and what is told. */
+  private render(piece: Exclude<Piece, { kind: 'line' }>, theme: Theme): void {
+    const complete = piece.kind === 'text' ? this.blocks.add(piece.text) : this.blocks.end()
+    if (complete === undefined) return
+    const columns = Math.max(4, this.options.stdout.columns || usualColumns)
+    this.screen.print(['', ...renderMarkdown(complete, columns, theme)], this.writeAnswer)
+    this.wasAnswer = true
+  }
+
+  private showLine(lead: string, text: string): void {
+    const space = this.wasAnswer ? [''] : []
+    this.wasAnswer = false
+    this.screen.print([...space, ...wrapHanging(text, this.screen.columns, lead)])
+  }
+
+  /** As the model said it, with an empty line between two answers and a line feed at the end. */
+  private passOn(piece: Exclude<Piece, { kind: 'line' }>): void {
+    if (piece.kind === 'end') {
+      if (this.lastAnswer === 'open') this.writeAnswer('\n')
+      this.lastAnswer = 'ended'
+      return
+    }
+    this.writeAnswer(this.lastAnswer === 'ended' ? `\n${piece.text}` : piece.text)
+    // What ends in a line feed needs none.
+    this.lastAnswer = piece.text.endsWith('\n') ? 'whole' : 'open'
+  }
+
+  private progress(columns: number): string {
+    const now = performance.now()
+    const sign = spinner[Math.floor(now / everyMs) % spinner.length] ?? ''
+    const seconds = Math.floor((now - this.turnMs) / 1000)
+    const text = `${harmless(this.view.status(now))}${seconds > 0 ? `${this.theme.between}${seconds} s` : ''}`
+    return `${this.theme.accent(sign)} ${this.theme.dim(cutEnd(text, columns - 3))}`
+  }
+}
