@@ -43,7 +43,6 @@ export class Screen {
   print(lines: readonly string[], write = this.options.write): void {
     if (lines.length === 0) return
     const text = `${lines.join('\n')}\n`
-    if (write === this.options.write) return write(`${this.erased()}${text}${this.redrawn()}`)
     this.options.write(this.erased())
     write(text)
     this.options.write(this.redrawn())

@@ -6,13 +6,13 @@ import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
 import { short } from './console-metrics.ts'
 import { cutEnd, oneLine } from './console-text.ts'
 import type { Sign, Theme } from './console-theme.ts'
-import { isRecord, outputLines, resultSummary, textOf, toolName, toolTitle, type Words } from './console-titles.ts'
+import { count, isRecord, outputLines, resultSummary, textOf, toolName, toolTitle, type Words } from './console-titles.ts'
 
-/** `text` is a part of the answer, `end` its end; a `line` is about it, and stands beside its `lead`. */
+/** `text` is a part of the answer, `end` its end; a `line` is about it, and stands beside its `lead`; a tool's output is cut, all else wrapped. */
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'end' }
-  | { readonly kind: 'line'; readonly lead: string; readonly text: string }
+  | { readonly kind: 'line'; readonly lead: string; readonly text: string; readonly isOutput?: boolean }
 
 interface Call {
   readonly name: string
@@ -33,11 +33,15 @@ export class View {
   private isWriting = false
   private activity = 'Starting'
   private outputTokens = 0
+  /** What was said before a compaction comes again after it. */
+  private isRepeating = false
 
   constructor(private readonly words: Words) {}
 
   /** Pieces in the order in which they are to be seen. `nowMs` is of any clock that only goes forward. */
   take(message: SDKMessage, nowMs: number): Piece[] {
+    if (message.type === 'stream_event' || message.type === 'result') this.isRepeating = false
+    if (this.isRepeating && message.type !== 'system') return []
     switch (message.type) {
       case 'stream_event':
         return message.parent_tool_use_id === null ? this.takeEvent(message.event) : []
@@ -136,14 +140,14 @@ export class View {
   ) {
     const { theme } = this.words
     const seconds = (nowMs - call.startMs) / 1000
-    const summary = resultSummary(isError ? text : value, isError, this.words)
+    const output = call.name === 'Bash' || isError ? outputLines(text, this.words) : []
+    const summary =
+      output.length > 0 && !isError ? count(lineCount(text), 'line') : resultSummary(isError ? text : value, isError, this.words)
     const took = seconds < 0.1 ? '' : theme.dim(`${theme.between}${seconds.toFixed(1)} s`)
     const told = `${toolName(call.name)} ${theme.dim(theme.arrow)} ${isError ? theme.bad(summary) : summary}${took}`
     const head = this.line(isError ? 'failure' : 'success', told, call.depth)
-    const isOutput = call.name === 'Bash' || isError
-    const output = isOutput ? outputLines(text, this.words) : []
     const lead = `${indentation(call.depth)}   `
-    return [head, ...output.map((each): Piece => ({ kind: 'line', lead, text: theme.dim(each) }))]
+    return [head, ...output.map((each): Piece => ({ kind: 'line', lead, text: each, isOutput: true }))]
   }
 
   /** Of commands that Claude Code ran itself. */
@@ -164,6 +168,7 @@ export class View {
         return [this.line('warning', theme.warn(told))]
       }
       case 'compact_boundary': {
+        this.isRepeating = true
         const { pre_tokens, post_tokens, trigger } = message.compact_metadata
         const size = `${short(pre_tokens)} ${theme.arrow} ${post_tokens === undefined ? '?' : short(post_tokens)} tokens`
         return [this.line('note', `Context compacted (${trigger}): ${size}`)]
@@ -203,6 +208,10 @@ const activities: Readonly<Record<string, string>> = {
 
 function indentation(depth: number): string {
   return '   '.repeat(Math.min(depth, 3))
+}
+
+function lineCount(text: string): number {
+  return text.trim().split('\n').length
 }
 
 function emphasized(title: string, theme: Theme): string {

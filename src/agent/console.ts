@@ -7,7 +7,7 @@ import { Blocks } from './console-blocks.ts'
 import { renderMarkdown } from './console-markdown.ts'
 import { Metrics, type Used, usedParts } from './console-metrics.ts'
 import { Screen } from './console-screen.ts'
-import { cutEnd, harmless, wrapHanging } from './console-text.ts'
+import { cutEnd, harmless, widthOf, wrapHanging } from './console-text.ts'
 import { type Sign, type Theme, themeFor } from './console-theme.ts'
 import { type Piece, View } from './console-view.ts'
 
@@ -107,12 +107,12 @@ export class AgentConsole {
     this.rest()
     const { theme } = this
     const parts = [isError ? theme.bad('Failed') : theme.good('Completed'), ...usedParts(this.metrics.total)]
-    const trace = traceId === undefined ? [] : [`trace ${traceId}`]
-    this.tell(isError ? 'failure' : 'done', [...parts, ...trace].join(theme.dim(theme.between)))
+    this.tell(isError ? 'failure' : 'done', parts.join(theme.dim(theme.between)))
+    if (traceId !== undefined) this.show({ kind: 'line', lead: '   ', text: theme.dim(`trace ${traceId}`) })
   }
 
   private show(piece: Piece): void {
-    if (piece.kind === 'line') this.showLine(piece.lead, piece.text)
+    if (piece.kind === 'line') this.showLine(piece)
     else if (this.answerTheme === undefined) this.passOn(piece)
     else this.render(piece, this.answerTheme)
   }
@@ -126,10 +126,12 @@ export class AgentConsole {
     this.wasAnswer = true
   }
 
-  private showLine(lead: string, text: string): void {
+  private showLine({ lead, text, isOutput }: Extract<Piece, { kind: 'line' }>): void {
     const space = this.wasAnswer ? [''] : []
     this.wasAnswer = false
-    this.screen.print([...space, ...wrapHanging(text, this.screen.columns, lead)])
+    const { columns } = this.screen
+    const cut = () => `${lead}${this.theme.dim(cutEnd(text, columns - widthOf(lead), this.theme.dots))}`
+    this.screen.print([...space, ...(isOutput === true ? [cut()] : wrapHanging(text, columns, lead))])
   }
 
   /** As the model said it, with an empty line between two answers and a line feed at the end. */
