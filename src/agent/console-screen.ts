@@ -14,13 +14,15 @@ export interface ScreenOptions {
   /** Writes to the terminal, at once and in order. */
   readonly write: (text: string) => void
   readonly columns: () => number
+  /** What is at the bottom now, if anything. */
+  readonly bottom: (columns: number) => Bottom | undefined
 }
 
 const [hide, show] = ['\x1b[?25l', '\x1b[?25h']
 
 export class Screen {
-  private render: ((columns: number) => Bottom) | undefined
   private drawn: Bottom | undefined
+  private isCursorShown = true
 
   constructor(private readonly options: ScreenOptions) {}
 
@@ -28,38 +30,24 @@ export class Screen {
     return Math.max(4, this.options.columns())
   }
 
-  /** What is at the bottom from now on; undefined for nothing. */
-  setBottom(render: ((columns: number) => Bottom) | undefined): void {
-    this.render = render
-    this.refresh()
-  }
-
   /** Draws the bottom anew. */
   refresh(): void {
-    this.options.write(`${this.erased()}${this.redrawn()}`)
+    this.write(`${this.erased()}${this.redrawn()}`)
   }
 
   /** Prints whole lines above the bottom; `write` goes elsewhere where the lines do. */
-  print(lines: readonly string[], write = this.options.write): void {
+  print(lines: readonly string[], write: (text: string) => void = (text) => this.write(text)): void {
     if (lines.length === 0) return
     const text = `${lines.join('\n')}\n`
-    this.options.write(this.erased())
+    this.write(this.erased())
     write(text)
-    this.options.write(this.redrawn())
-  }
-
-  /** What the bottom shows stays there as lines, and nothing is at the bottom any more. */
-  settle(rows: readonly string[] = this.drawn?.rows ?? []): void {
-    const text = rows.length === 0 ? '' : `${rows.join('\n')}\n`
-    const erased = this.erased()
-    this.render = undefined
-    this.options.write(`${erased}${text}`)
+    this.write(this.redrawn())
   }
 
   /** An empty screen with the bottom on top. */
   clear(): void {
     this.drawn = undefined
-    this.options.write(`\x1b[2J\x1b[3J\x1b[H${this.redrawn()}`)
+    this.write(`\x1b[2J\x1b[3J\x1b[H${this.redrawn()}`)
   }
 
   private erased(): string {
@@ -72,21 +60,29 @@ export class Screen {
     const up = above.reduce((sum, row) => sum + Math.max(1, Math.ceil(widthOf(row) / columns)), 0)
     const within = Math.floor((drawn.cursor?.column ?? 0) / columns)
     const rows = up + within
-    return `${rows > 0 ? `\x1b[${rows}A` : ''}\r\x1b[J${drawn.cursor === undefined ? show : ''}`
+    return `${rows > 0 ? `\x1b[${rows}A` : ''}\r\x1b[J`
   }
 
   private redrawn(): string {
-    const bottom = this.render?.(this.columns)
-    this.drawn = bottom
-    if (bottom === undefined || bottom.rows.length === 0) {
-      this.drawn = undefined
-      return ''
-    }
+    const bottom = this.options.bottom(this.columns)
+    const isThere = bottom !== undefined && bottom.rows.length > 0
+    this.drawn = isThere ? bottom : undefined
+    if (!isThere) return this.cursorShown(true)
     const { rows, cursor } = bottom
     const text = rows.join('\n')
-    if (cursor === undefined) return `${hide}${text}`
+    if (cursor === undefined) return `${this.cursorShown(false)}${text}`
     const up = rows.length - 1 - cursor.row
     const right = cursor.column > 0 ? `\x1b[${cursor.column}C` : ''
-    return `${text}\r${up > 0 ? `\x1b[${up}A` : ''}${right}`
+    return `${text}\r${up > 0 ? `\x1b[${up}A` : ''}${right}${this.cursorShown(true)}`
+  }
+
+  private cursorShown(isShown: boolean): string {
+    if (isShown === this.isCursorShown) return ''
+    this.isCursorShown = isShown
+    return isShown ? show : hide
+  }
+
+  private write(text: string): void {
+    if (text !== '') this.options.write(text)
   }
 }

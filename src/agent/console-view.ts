@@ -6,7 +6,16 @@ import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
 import { short } from './console-metrics.ts'
 import { cutEnd, oneLine } from './console-text.ts'
 import type { Sign, Theme } from './console-theme.ts'
-import { count, isRecord, outputLines, resultSummary, textOf, toolName, toolTitle, type Words } from './console-titles.ts'
+import {
+  count,
+  isRecord,
+  outputLines,
+  resultSummary,
+  textOf,
+  toolName,
+  toolTitle,
+  type Words,
+} from './console-titles.ts'
 
 /** `text` is a part of the answer, `end` its end; a `line` is about it, and stands beside its `lead`; a tool's output is cut, all else wrapped. */
 export type Piece =
@@ -142,7 +151,9 @@ export class View {
     const seconds = (nowMs - call.startMs) / 1000
     const output = call.name === 'Bash' || isError ? outputLines(text, this.words) : []
     const summary =
-      output.length > 0 && !isError ? count(lineCount(text), 'line') : resultSummary(isError ? text : value, isError, this.words)
+      output.length > 0 && !isError
+        ? count(lineCount(text), 'line')
+        : resultSummary(isError ? text : value, isError, this.words)
     const took = seconds < 0.1 ? '' : theme.dim(`${theme.between}${seconds.toFixed(1)} s`)
     const told = `${toolName(call.name)} ${theme.dim(theme.arrow)} ${isError ? theme.bad(summary) : summary}${took}`
     const head = this.line(isError ? 'failure' : 'success', told, call.depth)

@@ -6,7 +6,7 @@ import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
 import { Blocks } from './console-blocks.ts'
 import { renderMarkdown } from './console-markdown.ts'
 import { Metrics, type Used, usedParts } from './console-metrics.ts'
-import { Screen } from './console-screen.ts'
+import { type Bottom, Screen } from './console-screen.ts'
 import { cutEnd, harmless, widthOf, wrapHanging } from './console-text.ts'
 import { type Sign, type Theme, themeFor } from './console-theme.ts'
 import { type Piece, View } from './console-view.ts'
@@ -19,7 +19,8 @@ export interface Stream {
 }
 
 export interface ConsoleOptions {
-  readonly stdout: Stream
+  /** Where the answer goes; absent: somebody else prints it. */
+  readonly stdout?: Stream
   readonly stderr: Stream
   readonly env: Readonly<Record<string, string | undefined>>
   /** Somebody asked for words alone. */
@@ -48,15 +49,21 @@ export class AgentConsole {
   private wasAnswer = false
   private timer: ReturnType<typeof setInterval> | undefined
   private turnMs = 0
+  private prompt: ((columns: number) => Bottom | undefined) | undefined
+  private covers: readonly ((columns: number) => Bottom)[] = []
 
   constructor(private readonly options: ConsoleOptions) {
     const { stdout, stderr, env, isPlain, cwd, mask } = options
     this.theme = themeFor(stderr.isTTY === true, env, isPlain)
-    this.answerTheme = stdout.isTTY === true ? themeFor(true, env, isPlain) : undefined
+    this.answerTheme = stdout?.isTTY === true ? themeFor(true, env, isPlain) : undefined
     this.writeLine = (text) => void stderr.write(text)
     // One terminal: the bottom makes way for the answer too.
-    this.writeAnswer = (text) => void stdout.write(text)
-    this.screen = new Screen({ write: this.writeLine, columns: () => stderr.columns || usualColumns })
+    this.writeAnswer = (text) => void stdout?.write(text)
+    this.screen = new Screen({
+      write: this.writeLine,
+      columns: () => stderr.columns || usualColumns,
+      bottom: (columns) => this.bottom(columns),
+    })
     this.view = new View({ theme: this.theme, cwd, mask })
   }
 
@@ -72,23 +79,40 @@ export class AgentConsole {
   work(): void {
     this.view.begin()
     this.turnMs = performance.now()
-    this.resume()
-  }
-
-  /** As `work`, in the same turn. */
-  resume(): void {
     if (!this.theme.isRich || this.timer !== undefined) return
-    this.screen.setBottom((columns) => ({ rows: [this.progress(columns)] }))
-    this.timer = setInterval(() => this.screen.refresh(), everyMs)
+    this.timer = setInterval(() => this.refresh(), everyMs)
     this.timer.unref()
+    this.refresh()
   }
 
-  /** Nothing moves any more; somebody else may have the bottom of the screen. */
+  /** Nothing moves any more. */
   rest(): void {
     if (this.timer === undefined) return
     clearInterval(this.timer)
     this.timer = undefined
-    this.screen.setBottom(undefined)
+    this.refresh()
+  }
+
+  setPrompt(render: ((columns: number) => Bottom | undefined) | undefined): void {
+    this.prompt = render
+    this.refresh()
+  }
+
+  cover(render: (columns: number) => Bottom): () => void {
+    this.covers = [...this.covers, render]
+    this.refresh()
+    return () => {
+      this.covers = this.covers.filter((each) => each !== render)
+      this.refresh()
+    }
+  }
+
+  refresh(): void {
+    this.screen.refresh()
+  }
+
+  clear(): void {
+    this.screen.clear()
   }
 
   /** A line about something, with its sign. */
@@ -121,7 +145,7 @@ export class AgentConsole {
   private render(piece: Exclude<Piece, { kind: 'line' }>, theme: Theme): void {
     const complete = piece.kind === 'text' ? this.blocks.add(piece.text) : this.blocks.end()
     if (complete === undefined) return
-    const columns = Math.max(4, this.options.stdout.columns || usualColumns)
+    const columns = Math.max(4, this.options.stdout?.columns || usualColumns)
     this.screen.print(['', ...renderMarkdown(complete, columns, theme)], this.writeAnswer)
     this.wasAnswer = true
   }
@@ -144,6 +168,16 @@ export class AgentConsole {
     this.writeAnswer(this.lastAnswer === 'ended' ? `\n${piece.text}` : piece.text)
     // What ends in a line feed needs none.
     this.lastAnswer = piece.text.endsWith('\n') ? 'whole' : 'open'
+  }
+
+  /** What covers all else; or else what moves, and the prompt below it. */
+  private bottom(columns: number): Bottom | undefined {
+    const cover = this.covers.at(-1)
+    if (cover !== undefined) return cover(columns)
+    const prompt = this.prompt?.(columns)
+    if (this.timer === undefined) return prompt
+    const rows = [this.progress(columns), ...(prompt?.rows ?? [])]
+    return prompt?.cursor === undefined ? { rows } : { rows, cursor: { ...prompt.cursor, row: prompt.cursor.row + 1 } }
   }
 
   private progress(columns: number): string {

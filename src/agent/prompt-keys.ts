@@ -150,9 +150,11 @@ export class Keys {
 
 /** Characters that came together stay together, so that an emoji of several is one. */
 function joined(keys: readonly Key[]): Key[] {
-  return keys.reduce<Key[]>((all, key) => {
+  const all: Key[] = []
+  for (const key of keys) {
     const last = all.at(-1)
-    if (key.name !== 'text' || last?.name !== 'text') return [...all, key]
-    return [...all.slice(0, -1), { name: 'text', text: last.text + key.text }]
-  }, [])
+    if (key.name === 'text' && last?.name === 'text') all[all.length - 1] = { name: 'text', text: last.text + key.text }
+    else all.push(key)
+  }
+  return all
 }

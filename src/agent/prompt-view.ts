@@ -20,7 +20,10 @@ export function renderPrompt(editor: Editor, history: readonly string[], look: P
   const { lead, theme, hint } = look
   const width = widthOf(lead)
   if (editor.text === '' && hint !== undefined && columns > width + 8)
-    return { rows: [`${lead}${theme.dim(cutEnd(hint, columns - width - 1, theme.dots))}`], cursor: { row: 0, column: width } }
+    return {
+      rows: [`${lead}${theme.dim(cutEnd(hint, columns - width - 1, theme.dots))}`],
+      cursor: { row: 0, column: width },
+    }
   const { rows, cursor } = layOut(editor, Math.max(2, columns - width))
   const begin = Math.max(0, Math.min(cursor.row - Math.floor(maxRows / 2), rows.length - maxRows))
   const shown = rows.slice(begin, begin + maxRows)
@@ -56,7 +59,12 @@ function layOut({ text, cursor }: Editor, room: number): { rows: string[]; curso
   return { rows, cursor: place }
 }
 
-function renderSearch({ search, text }: Editor, history: readonly string[], { theme }: PromptLook, columns: number): Bottom {
+function renderSearch(
+  { search, text }: Editor,
+  history: readonly string[],
+  { theme }: PromptLook,
+  columns: number,
+): Bottom {
   const { query = '', skip = 0 } = search ?? {}
   const hit = found(history, query)[skip]
   const lead = cutEnd(`search: ${query}`, Math.max(4, columns - 4), theme.dots)
