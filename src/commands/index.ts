@@ -14,6 +14,10 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     description: 'take usage from the transcripts that Claude Code has kept',
     load: async () => (await import('./backfill.ts')).default,
   },
+  chat: {
+    description: 'talk to claude in the terminal, turn by turn, by the Agent SDK',
+    load: async () => (await import('./chat.ts')).default,
+  },
   completion: {
     description: 'print what completes our commands and flags in bash, zsh or fish',
     load: async () => (await import('./completion.ts')).default,

@@ -3,6 +3,7 @@
 /** Our commands; none has the name of one of claude's, so that `alias claude=claude-otel` takes nothing away. */
 export const commandNames = [
   'backfill',
+  'chat',
   'completion',
   'copy',
   'drain',

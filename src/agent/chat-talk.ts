@@ -1,0 +1,146 @@
+/**
+ * The conversation of a chat: one agent after another, each of which goes on with the session of the one before. A turn that
+ * fails, and a claude that dies, end neither.
+ */
+import type { CanUseTool, SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
+import { describeError } from '../base/errors.ts'
+import { type ExtraArgs, renderClaudeArgs } from '../claude/extra-args.ts'
+import type { Environment } from '../config/config.ts'
+import type { Flags } from '../run/settings.ts'
+import { type Agent, startAgent } from './agent.ts'
+import { Inbox } from './chat-inbox.ts'
+
+export interface TalkOptions {
+  /** Claude's flags. */
+  readonly extraArgs: ExtraArgs
+  readonly env: Environment
+  readonly flags: Flags
+  readonly cwd: string
+  readonly canUseTool?: CanUseTool
+  readonly onMessage: (message: SDKMessage) => void
+  /** A line of claude's own about itself. */
+  readonly onStderr: (text: string) => void
+  /** What there is to say of the telemetry of an agent that has ended. */
+  readonly onTelemetry: (line: string) => void
+}
+
+/** How a turn ended: with a result, or with claude. */
+export type TurnEnd = { readonly kind: 'result' } | { readonly kind: 'lost'; readonly reason: string }
+
+/** Flags that say which session: they hold for the first agent alone. */
+const sessionFlags: ReadonlySet<string> = new Set(['continue', 'resume', 'session-id', 'fork-session', 'from-pr'])
+
+interface Life {
+  readonly agent: Agent
+  readonly inbox: Inbox
+  readonly over: Promise<void>
+}
+
+export class Talk {
+  /** Known before claude says it, unless an earlier session is gone on with. */
+  sessionId: string | undefined
+  private life: Promise<Life> | undefined
+  private turn: ((end: TurnEnd) => void) | undefined
+  private hasSaid = false
+  private trouble = ''
+
+  constructor(private readonly options: TalkOptions) {
+    const { 'session-id': given } = options.extraArgs
+    const isEarlier = Object.keys(options.extraArgs).some((name) => sessionFlags.has(name))
+    this.sessionId = typeof given === 'string' ? given : isEarlier ? undefined : crypto.randomUUID()
+  }
+
+  /** Starts claude, if it does not run. Fails where it cannot be started. */
+  async start(): Promise<Agent> {
+    this.life ??= this.begin(this.firstArgs())
+    return (await this.life).agent
+  }
+
+  /** Says it, and waits for the end of the turn. Fails where claude cannot be started. */
+  async say(text: string): Promise<TurnEnd> {
+    const { promise, resolve } = Promise.withResolvers<TurnEnd>()
+    this.turn = resolve
+    await this.start()
+    const life = await this.life
+    this.hasSaid = true
+    life?.inbox.say(text)
+    return promise
+  }
+
+  /** Asks claude to leave the turn; whoever asks again does not wait for it. */
+  async interrupt(isAgain: boolean): Promise<void> {
+    const life = await this.life
+    if (isAgain) life?.agent.kill()
+    else await life?.agent.query.interrupt().catch(() => {})
+  }
+
+  /** Ends this agent, and goes on with another session. */
+  async resume(sessionId: string): Promise<Agent> {
+    await this.end()
+    this.sessionId = sessionId
+    this.hasSaid = true
+    return this.start()
+  }
+
+  /** Ends claude and sends the telemetry, within the time that exit may take. Never rejects. */
+  async end(signal?: NodeJS.Signals): Promise<void> {
+    const life = await this.life?.catch(() => undefined)
+    this.life = undefined
+    if (life === undefined) return
+    life.inbox.end()
+    const { line } = await life.agent.close(signal)
+    await life.over
+    if (line !== undefined) this.options.onTelemetry(line)
+  }
+
+  private firstArgs(): string[] {
+    const { extraArgs } = this.options
+    if (!this.hasSaid && this.sessionId === undefined) return renderClaudeArgs(extraArgs)
+    const others = Object.entries(extraArgs).filter(([name]) => !sessionFlags.has(name))
+    const session = this.hasSaid ? { resume: this.sessionId ?? null } : { 'session-id': this.sessionId ?? null }
+    return renderClaudeArgs({ ...Object.fromEntries(others), ...session })
+  }
+
+  private async begin(args: readonly string[]): Promise<Life> {
+    const { env, flags, cwd, canUseTool } = this.options
+    const inbox = new Inbox()
+    const options = { prompt: inbox, args, env, flags, cwd, onStderr: (text: string) => this.onStderr(text) }
+    const agent = await startAgent(canUseTool === undefined ? options : { ...options, canUseTool })
+    return { agent, inbox, over: this.listen(agent) }
+  }
+
+  private async listen(agent: Agent): Promise<void> {
+    let reason = 'claude has ended'
+    try {
+      for await (const message of agent.messages) this.take(message)
+    } catch (error) {
+      reason = describeError(error)
+    }
+    const { trouble } = this
+    this.trouble = ''
+    const isOurs = this.life === undefined
+    this.life = undefined
+    const { line } = await agent.close()
+    if (line !== undefined && !isOurs) this.options.onTelemetry(line)
+    this.finishTurn({ kind: 'lost', reason: trouble === '' ? reason : trouble })
+  }
+
+  private take(message: SDKMessage): void {
+    if ('session_id' in message && message.type === 'system' && message.subtype === 'init') {
+      this.sessionId = message.session_id
+    }
+    this.options.onMessage(message)
+    if (message.type === 'result') this.finishTurn({ kind: 'result' })
+  }
+
+  private finishTurn(end: TurnEnd): void {
+    const { turn } = this
+    this.turn = undefined
+    turn?.(end)
+  }
+
+  private onStderr(text: string): void {
+    this.trouble = text.trim() || this.trouble
+    this.options.onStderr(text)
+  }
+}
