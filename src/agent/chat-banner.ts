@@ -28,7 +28,7 @@ export function renderBanner(facts: ChatFacts, columns: number, theme: Theme): s
   ]
   const hint = theme.dim('/help lists commands, exit or Ctrl-D leaves')
   const title = theme.isRich ? `🤖 claude-otel ${version}` : `claude-otel ${version}`
-  return renderRowsPanel(title, rows, [hint], columns, theme)
+  return renderRowsPanel(title, rows, ['', hint], columns, theme)
 }
 
 function shortened(path: string): string {

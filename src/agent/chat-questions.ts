@@ -63,6 +63,7 @@ export class Questions {
     if (chosen === undefined) return this.denied('', asked)
     if (chosen === choices.length - 1) return this.denied(await this.reason(asked), asked)
     const isAlways = chosen === 1
+    console.decided(asked.toolUseID, true)
     console.tell('note', theme.dim(isAlways ? `allowed from now on: ${rulesText(rules)}` : 'allowed'))
     return {
       behavior: 'allow',
@@ -97,10 +98,11 @@ export class Questions {
   }
 
   /** Without a word of what to do instead the turn ends, as it does in claude. */
-  private denied(reason: string, { signal }: AskOptions): PermissionResult {
+  private denied(reason: string, { signal, toolUseID }: AskOptions): PermissionResult {
     const { console } = this.options
     const isTakenBack = signal.aborted
     const told = reason === '' ? 'denied' : `denied: ${oneLine(reason)}`
+    console.decided(toolUseID, false)
     if (!isTakenBack) console.tell('note', console.theme.dim(told))
     const message =
       reason === ''

@@ -39,7 +39,6 @@ class ChatRoom {
   private readonly talk: Talk
   private readonly places: ChatPlaces
   private commands: readonly string[] = []
-  private isWarned = false
   private failure: unknown
 
   constructor(private readonly options: ChatOptions) {
@@ -135,12 +134,10 @@ class ChatRoom {
       const said = await Promise.race([this.prompt.read(), stopped])
       if (said.kind === 'end' || this.failure !== undefined) return
       if (said.kind === 'interrupt') {
-        if (this.isWarned) return
-        this.isWarned = true
+        if (said.times > 1) return
         this.console.tell('warning', 'Ctrl-C again leaves, so does exit or Ctrl-D')
         continue
       }
-      this.isWarned = false
       this.echo(said.text)
       if (!(await this.handle(said.text, stopped))) return
     }
@@ -240,7 +237,9 @@ class ChatRoom {
       const argument = 'argument' in more ? ` [${more.argument}]` : ''
       return [`/${name}${argument}`, about] as const
     })
-    const theirs = this.commands.filter((name) => !chatCommands.some((command) => command.name === name))
+    const theirs = this.commands.filter(
+      (name) => !name.startsWith('_') && !chatCommands.some((command) => command.name === name),
+    )
     const more = theirs.length === 0 ? [] : [['claude’s own', theirs.map((name) => `/${name}`).join(' ')] as const]
     return renderRows([...ours, ...more, ...chatKeys], columns, theme)
   }

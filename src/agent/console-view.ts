@@ -74,6 +74,17 @@ export class View {
     this.outputTokens = 0
   }
 
+  /** A call has waited for a person until now. */
+  restart(toolUseId: string, nowMs: number): void {
+    const call = this.calls.get(toolUseId)
+    if (call !== undefined) this.calls.set(toolUseId, { ...call, startMs: nowMs })
+  }
+
+  /** Nothing more is told of this call. */
+  forget(toolUseId: string): void {
+    this.calls.delete(toolUseId)
+  }
+
   /** What goes on, for the line that moves. */
   status(nowMs: number): string {
     const running = [...this.calls.values()].filter(({ depth }) => depth === 0)

@@ -50,6 +50,7 @@ export class AgentConsole {
   private timer: ReturnType<typeof setInterval> | undefined
   private turnMs = 0
   private prompt: ((columns: number) => Bottom | undefined) | undefined
+  private readonly held: Piece[] = []
   private covers: readonly ((columns: number) => Bottom)[] = []
 
   constructor(private readonly options: ConsoleOptions) {
@@ -103,6 +104,7 @@ export class AgentConsole {
     this.refresh()
     return () => {
       this.covers = this.covers.filter((each) => each !== render)
+      for (const piece of this.held.splice(0)) this.show(piece)
       this.refresh()
     }
   }
@@ -113,6 +115,12 @@ export class AgentConsole {
 
   clear(): void {
     this.screen.clear()
+  }
+
+  /** A person has decided on a tool call: only now it begins, or there is nothing more to say of it. */
+  decided(toolUseId: string, isAllowed: boolean): void {
+    if (isAllowed) this.view.restart(toolUseId, performance.now())
+    else this.view.forget(toolUseId)
   }
 
   /** A line about something, with its sign. */
@@ -135,7 +143,12 @@ export class AgentConsole {
     if (traceId !== undefined) this.show({ kind: 'line', lead: '   ', text: theme.dim(`trace ${traceId}`) })
   }
 
+  /** A question stays below what it is about: what comes meanwhile is shown when it is answered. */
   private show(piece: Piece): void {
+    if (this.covers.length > 0) {
+      this.held.push(piece)
+      return
+    }
     if (piece.kind === 'line') this.showLine(piece)
     else if (this.answerTheme === undefined) this.passOn(piece)
     else this.render(piece, this.answerTheme)

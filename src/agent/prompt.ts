@@ -28,7 +28,8 @@ export interface PromptOptions {
 /** What somebody has said: a text, that it is to stop, or that there is no more. */
 export type Said =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'interrupt' }
+  /** `times`: how often in a row, without any other key in between. */
+  | { readonly kind: 'interrupt'; readonly times: number }
   | { readonly kind: 'end' }
 
 export class Prompt {
@@ -37,11 +38,13 @@ export class Prompt {
   private readonly early: Said[] = []
   private waiting: ((said: Said) => void) | undefined
   private onInterrupt: (() => void) | undefined
+  private interrupts = 0
   private readonly release: () => void
 
   constructor(private readonly options: PromptOptions) {
     this.release = options.keyboard.focus((key) => {
       const { history, completions } = options
+      this.interrupts = key.name === 'interrupt' && this.editor.text === '' ? this.interrupts + 1 : 0
       const step = press(this.editor, key, { history: history.all, completions: completions() })
       this.editor = step.editor
       if (step.action !== undefined) this.act(step.action)
@@ -81,7 +84,7 @@ export class Prompt {
     else if (action === 'clear') this.options.ground.clear()
     else if (action === 'suspend') this.options.keyboard.suspend()
     else if (action === 'end-of-input' && isAsked) this.say({ kind: 'end' })
-    else if (action === 'interrupt' && isAsked) this.say({ kind: 'interrupt' })
+    else if (action === 'interrupt' && isAsked) this.say({ kind: 'interrupt', times: this.interrupts })
     else if (action !== 'end-of-input' && !isAsked) this.onInterrupt?.()
   }
 
