@@ -20,6 +20,9 @@ export interface ChoiceOptions {
   readonly signal: AbortSignal
 }
 
+/** A question may come up under the fingers of somebody who writes: an Enter so soon after it, or after a letter, is not meant for it. */
+const graceMs = 300
+
 interface State {
   readonly at: number
   readonly chosen: ReadonlySet<number>
@@ -36,13 +39,18 @@ export function choose(
 ): Promise<readonly number[] | undefined> {
   const { first = 0, isMany = false, hasNumbers = true } = how
   let state: State = { at: first, chosen: new Set() }
+  let quietMs = performance.now() + graceMs
   return attend(
     options,
     (columns, theme) => renderChoices(choices, state, isMany, columns, theme),
     (key, done) => {
       if (key.name === 'escape' || key.name === 'interrupt') return done(undefined)
+      if (performance.now() < quietMs) {
+        quietMs = performance.now() + graceMs
+        return
+      }
       if (key.name === 'enter') return done(isMany && state.chosen.size > 0 ? [...state.chosen].sort() : [state.at])
-      const number = key.name === 'text' ? Number.parseInt(key.text, 10) - 1 : Number.NaN
+      const number = key.name === 'text' && /^[1-9]$/.test(key.text) ? Number(key.text) - 1 : -1
       if (choices[number] !== undefined && hasNumbers) {
         if (!isMany) return done([number])
         state = { at: number, chosen: toggled(state.chosen, number) }
@@ -51,7 +59,7 @@ export function choose(
       } else if (key.name === 'up' || key.name === 'down') {
         const step = key.name === 'up' ? choices.length - 1 : 1
         state = { ...state, at: (state.at + step) % choices.length }
-      }
+      } else quietMs = performance.now() + graceMs
     },
   )
 }
