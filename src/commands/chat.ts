@@ -10,7 +10,7 @@ import { readPresence, seemsAlive } from '../hub/presence.ts'
 import type { RunPlan } from '../run/plan.ts'
 import { type Flags, inheritSettings, resolveSettings } from '../run/settings.ts'
 import { createRedactor } from '../telemetry/redact.ts'
-import type { Command } from './command.ts'
+import { type Command, takePlain } from './command.ts'
 
 const usage = `claude-otel chat [claude's flags] [--] ["first prompt"]
 
@@ -46,9 +46,8 @@ async function runChat(args: readonly string[], flags: Flags): Promise<ChildEnd>
 const notInChat = ['output-format', 'input-format'] as const
 
 async function readOptions(args: readonly string[], flags: Flags): Promise<ChatOptions> {
-  const end = args.includes('--') ? args.indexOf('--') : args.length
-  const isPlain = args.slice(0, end).includes('--plain')
-  const { prompt, more, extraArgs } = parseClaudeArgs(args.filter((arg, at) => arg !== '--plain' || at >= end))
+  const { isPlain, others } = takePlain(args)
+  const { prompt, more, extraArgs } = parseClaudeArgs(others)
   if (more.length > 0) throw new Failure('usage', 'one first prompt, please', 'put it in quotes: claude-otel chat "…"')
   for (const name of notInChat) {
     if (extraArgs[name] === undefined) continue

@@ -40,3 +40,10 @@ function refuseUnknown(args: readonly string[], known: ArgsDef): void {
     throw new Failure('usage', `there is no option ${arg}`, `options: ${['--help', ...options].join(', ')}`)
   }
 }
+
+/** `--plain` out of claude's arguments: it is ours, in front of a `--`. */
+export function takePlain(args: readonly string[]): { readonly isPlain: boolean; readonly others: readonly string[] } {
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  const others = args.filter((arg, at) => arg !== '--plain' || at >= end)
+  return { isPlain: others.length < args.length, others }
+}

@@ -4,14 +4,17 @@
  */
 import { type Agent, type AgentObserver, startAgent } from '../agent/agent.ts'
 import { type AnswerFormat, createAnswer } from '../agent/answer.ts'
+import { AgentConsole } from '../agent/console.ts'
 import { type InputFormat, readInput } from '../agent/input.ts'
 import { catchSignals } from '../agent/signals.ts'
 import { Failure } from '../base/errors.ts'
+import { workingFolder } from '../base/paths.ts'
 import { type ClaudeArgs, type ExtraArgs, parseClaudeArgs, renderClaudeArgs } from '../claude/extra-args.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Flags } from '../run/settings.ts'
-import type { Command } from './command.ts'
+import { createRedactor } from '../telemetry/redact.ts'
+import { type Command, takePlain } from './command.ts'
 
 const usage = `claude-otel run [claude's flags] [--] "prompt"
 
@@ -21,6 +24,9 @@ claude's exit code. What comes on stdin is the prompt, or goes below it.
   --output-format text|json|stream-json   what is printed, as by claude -p
   --input-format text|stream-json         what stdin is
   --include-partial-messages              print text as it is written, also where stdout is no terminal
+  --plain                                 words alone: no colours, no signs, nothing that moves
+
+Beside text, stderr shows what goes on: tools, agents, and what it took.
 
 All other flags are claude's, and our settings are flags here too (claude-otel --help).
 `
@@ -39,7 +45,8 @@ export default command
 
 /** How claude ended, or the signal that ended it; also what `--use-sdk` does. Fails where there is nothing to run. */
 export async function runPrompt(args: readonly string[], flags: Flags): Promise<ChildEnd> {
-  const request = readRequest(parseClaudeArgs(args))
+  const { isPlain, others } = takePlain(args)
+  const request = readRequest(parseClaudeArgs(others))
   const agent = await startAgent({
     prompt: await readInput(request.prompt, request.input),
     args: request.args,
@@ -47,33 +54,51 @@ export async function runPrompt(args: readonly string[], flags: Flags): Promise<
     flags,
     includePartialMessages: request.format === 'live' || request.hasPartials,
   })
-  return attend(agent, request.format)
+  return attend(agent, request.format, isPlain)
 }
 
 /** Shows what the agent says until it has ended; whatever happens meanwhile, claude is ended and the telemetry sent. */
-async function attend(agent: Agent, format: AnswerFormat): Promise<ChildEnd> {
-  const answer = createAnswer(format)
+async function attend(agent: Agent, format: AnswerFormat, isPlain: boolean): Promise<ChildEnd> {
+  const isRendered = format === 'live' && process.stdout.isTTY === true
+  const console = format === 'text' || format === 'live' ? openConsole(agent, isRendered, isPlain) : undefined
+  const answer = isRendered ? undefined : createAnswer(format)
   let isError = false
-  const observers: readonly AgentObserver[] = [(message) => process.stdout.write(answer.show(message))]
+  const observers: readonly AgentObserver[] = [
+    (message) => void process.stdout.write(answer?.show(message) ?? ''),
+    (message) => void console?.onMessage(message),
+  ]
   const signals = catchSignals(
     (signal) => void agent.close(signal),
     () => agent.kill(),
   )
   // Whoever read the answer has gone, as `head` does.
   process.stdout.on('error', () => void agent.close())
+  console?.work()
   try {
     for await (const message of agent.messages) {
       if (message.type === 'result') isError = message.is_error
       for (const observe of observers) observe(message)
     }
+    if (signals.first === undefined) console?.finish(isError, agent.run?.root.traceId)
   } finally {
-    await written(answer.end())
+    await written(answer?.end() ?? '')
+    console?.rest()
     await agent.close()
     signals.stop()
   }
   const { end, line } = await agent.close()
   if (line !== undefined) process.stderr.write(`claude-otel: ${line}\n`)
   return endOf(end, signals.first, isError)
+}
+
+/** On stderr what goes on, and on stdout the answer where a person reads it there. */
+function openConsole({ resolution }: Agent, isRendered: boolean, isPlain: boolean): AgentConsole {
+  const { stdout, stderr } = process
+  const { redact } = createRedactor(resolution.config.redaction)
+  return new AgentConsole({
+    ...(isRendered ? { stdout } : {}),
+    ...{ stderr, isPlain, env: readEnvironment(), cwd: workingFolder(), mask: (text) => redact(text) },
+  })
 }
 
 /** Of Ctrl-C claude makes a success; whoever has a run in a loop wants it to stop. */
