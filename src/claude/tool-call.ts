@@ -23,11 +23,12 @@ interface RawCall {
 export function createToolCall(
   { name, useId, input, mcpServer = mcpServerOf(name) }: RawCall,
   keeper: Keeper,
+  of?: 'message',
 ): ToolCall {
   return {
     name: keeper.mask(name),
     ...(useId === undefined ? {} : { useId: keeper.mask(useId) }),
-    input: keeper.summarize('tool.input', input),
+    input: keeper.summarize('tool.input', input, of),
     inputKey: new Bun.CryptoHasher('sha256')
       .update(JSON.stringify(input) ?? '')
       .digest('base64url')
@@ -44,10 +45,10 @@ export interface ToolResponse {
   readonly stderrBytes?: number
 }
 
-export function createToolResponse(response: unknown, keeper: Keeper): ToolResponse {
+export function createToolResponse(response: unknown, keeper: Keeper, of?: 'message'): ToolResponse {
   const { stdout, stderr } = isRecord(response) ? response : {}
   return {
-    summary: keeper.summarize('tool.response', response),
+    summary: keeper.summarize('tool.response', response, of),
     ...(typeof stdout === 'string' ? { stdoutBytes: Buffer.byteLength(stdout) } : {}),
     ...(typeof stderr === 'string' ? { stderrBytes: Buffer.byteLength(stderr) } : {}),
   }

@@ -3,6 +3,7 @@
  * time since which a request can have run.
  */
 import type { Keeper } from '../telemetry/keeper.ts'
+import type { Preview } from '../telemetry/preview.ts'
 import { isRecord } from '../telemetry/summary.ts'
 import { createToolCall, createToolResponse, isRefusal, readFailure, type ToolCall } from './tool-call.ts'
 import type {
@@ -29,6 +30,7 @@ export class LineParser {
   private askedBy: string | undefined
   private shellInput: string | undefined
   private costBefore: CostState | undefined
+  private instructions = ''
 
   private readonly keeper: Keeper
 
@@ -95,12 +97,21 @@ export class LineParser {
     if (queued !== '') {
       yield {
         type: 'queued-prompt',
-        prompt: this.keeper.preview('prompt.preview', queued),
+        prompt: this.keeper.preview('prompt.preview', queued, 'message'),
         source: promptSource(queued),
       }
     }
+    if (type === 'prompt_snapshot') yield* this.systemPrompt(attachment.systemPrompt)
     if (type === 'max_turns_reached') yield this.turnStop('max_turns', `${number(attachment.maxTurns)} turns`)
     if (type === 'hook_stopped_continuation') yield this.turnStop('stopped_by_hook', string(attachment.message) ?? '')
+  }
+
+  private *systemPrompt(told: unknown): Generator<TranscriptDetail> {
+    const all = Array.isArray(told) ? told.filter((text) => typeof text === 'string' && text.trim() !== '') : []
+    const known = JSON.stringify(all)
+    if (all.length === 0 || known === this.instructions || !this.keeper.keeps('gen_ai.system_instructions')) return
+    this.instructions = known
+    yield { type: 'instructions', texts: all.map((text) => this.keeper.preview('gen_ai.system_instructions', text)) }
   }
 
   private turnStop(reason: TurnStopReason, text: string): Extract<TranscriptDetail, { type: 'turn-stop' }> {
@@ -142,7 +153,8 @@ export class LineParser {
       },
       ...this.optional('stopReason', message.stop_reason),
       startUnixMicro: this.requestStart(line),
-      ...(text === '' ? {} : { text: this.keeper.preview('response.preview', text) }),
+      ...(text === '' ? {} : { text: this.keeper.preview('response.preview', text, 'message') }),
+      ...this.thinking(message.content),
       ...this.toolUses(message.content),
       ...this.optional('effort', line.effort),
       ...this.optional('speed', usage.speed),
@@ -156,11 +168,17 @@ export class LineParser {
       : this.lastUnixMicro
   }
 
+  private thinking(content: unknown): { readonly thinking?: Preview } {
+    const blocks = this.keeper.keepsMessages && Array.isArray(content) ? content.filter(isRecord) : []
+    const text = blocks.map((block) => string(block.thinking) ?? '').join('')
+    return text === '' ? {} : { thinking: this.keeper.preview('gen_ai.output.messages', text, 'message') }
+  }
+
   private toolUses(content: unknown): { readonly tools?: readonly ToolCall[] } {
     const blocks = Array.isArray(content) ? content.filter(isRecord) : []
     const tools = blocks.flatMap(({ type, id, name, input }) => {
       if (type !== 'tool_use' || typeof id !== 'string' || typeof name !== 'string') return []
-      return [createToolCall({ name, useId: id, input }, this.keeper)]
+      return [createToolCall({ name, useId: id, input }, this.keeper, 'message')]
     })
     return tools.length === 0 ? {} : { tools }
   }
@@ -174,7 +192,11 @@ export class LineParser {
     if (text.startsWith('[Request interrupted by user')) {
       yield { type: 'interrupt', whileRunning: line.interruptedMessageId !== undefined }
     } else if (isPrompt(line, text)) {
-      yield { type: 'prompt', prompt: this.keeper.preview('prompt.preview', text), source: promptSource(text) }
+      yield {
+        type: 'prompt',
+        prompt: this.keeper.preview('prompt.preview', text, 'message'),
+        source: promptSource(text),
+      }
     }
   }
 
@@ -199,10 +221,12 @@ export class LineParser {
       isError,
       ...this.optional('denial', line.toolDenialKind ?? rejected),
       ...(line.toolDenialBeforeRun === true ? { neverRan: true } : {}),
-      message: this.keeper.preview('error.message', text),
+      message: this.keeper.preview('error.message', text, 'message'),
       refused: isRefusal(text),
       ...(isError ? readFailure(text) : {}),
-      response: createToolResponse(isError ? text : (line.toolUseResult ?? block.content), this.keeper),
+      response: isError
+        ? createToolResponse(text, this.keeper)
+        : createToolResponse(line.toolUseResult ?? block.content, this.keeper, 'message'),
     }
   }
 

@@ -48,6 +48,8 @@ export type TranscriptDetail =
       /** When the line before was written, which is when the request can have begun. */
       readonly startUnixMicro: number
       readonly text?: Preview
+      /** Only where messages are kept. */
+      readonly thinking?: Preview
       /** The calls that this line asks for. */
       readonly tools?: readonly ToolCall[]
       readonly effort?: string
@@ -83,6 +85,8 @@ export type TranscriptDetail =
       readonly timedOut?: boolean
       readonly response: ToolResponse
     }
+  /** The system prompt, where it is kept; told again when it changes. */
+  | { readonly type: 'instructions'; readonly texts: readonly Preview[] }
   | { readonly type: 'interrupt'; readonly whileRunning: boolean }
   /** A prompt that was written while the turn ran, and is told to the model within it. */
   | { readonly type: 'queued-prompt'; readonly prompt: Preview; readonly source: string }

@@ -5,6 +5,7 @@
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import type { AgentEntry } from './entries.ts'
+import type { History } from './history.ts'
 import {
   createInvocation,
   type Endings,
@@ -40,6 +41,7 @@ export class Agents {
     private readonly turns: Turns,
     private readonly endings: Endings,
     private readonly session: SpanRef,
+    private readonly history: History,
     private readonly former?: Agents,
   ) {}
 
@@ -161,7 +163,7 @@ export class Agents {
     endInvocation(this.emitter, invocation, {
       parent: call?.ref ?? turn?.ref ?? this.session,
       endUnixMicro: at,
-      attributes: { 'gen_ai.agent.description': description },
+      attributes: { 'gen_ai.agent.description': description, ...this.history.invocation(invocation) },
       ...(status === 'completed' ? {} : { error: { type: status } }),
     })
   }

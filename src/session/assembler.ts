@@ -82,6 +82,7 @@ export function createAssembler(): Assembler {
         ...(parent === undefined ? {} : { parent: { ...parent, isRemote: true } }),
         startUnixMicro: isImplied ? (run?.at ?? entry.at) : entry.at,
         source,
+        ...(run?.history === undefined ? {} : { history: run.history }),
         ...(before === undefined ? {} : { before }),
       },
       emit,

@@ -16,6 +16,8 @@ export interface RunEntry {
   readonly runId: string
   readonly resource: Attributes
   readonly sampler: SamplerChoice
+  /** Characters that messages, and a call's arguments and result, may have as JSON; absent where nobody wants them. */
+  readonly history?: HistoryChoice
   /** The session span that TRACEPARENT in claude's environment names, and claude's process; only when we started it. */
   readonly wrapped?: {
     readonly root: SpanRef
@@ -29,6 +31,11 @@ export interface RunEntry {
   }
   /** TRACEPARENT as the wrapper found it. */
   readonly parent?: SpanRef
+}
+
+export interface HistoryChoice {
+  readonly messages: number
+  readonly calls: number
 }
 
 export interface HookEntry {

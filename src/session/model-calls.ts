@@ -6,6 +6,7 @@ import { type CostState, noUsage, type TranscriptDetail, type Usage } from '../c
 import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { addUsage, type Emitter, exceedingUsage, usageAttributes } from './emitter.ts'
+import type { History } from './history.ts'
 import { countRequest, type Invocation, noteLife } from './invocations.ts'
 
 type Message = Extract<TranscriptDetail, { type: 'message' }>
@@ -16,6 +17,8 @@ interface PendingMessage {
   readonly invocation: Invocation
   message: Message
   endUnixMicro: number
+  /** What the model was asked, as messages. */
+  readonly input: AttributeSet
 }
 
 interface Call {
@@ -51,6 +54,7 @@ export class ModelCalls {
     private readonly emitter: Emitter,
     /** What the session's transcript says the total was before this run; a new session begins at nothing. */
     private readonly startsFromNothing: boolean,
+    private readonly history: History,
   ) {}
 
   onMessage(message: Message, at: number, invocation: Invocation): void {
@@ -61,12 +65,14 @@ export class ModelCalls {
       const { startUnixMicro } = pending.message
       pending.message = { ...message, startUnixMicro, ...(text === undefined ? {} : { text }) }
       pending.endUnixMicro = Math.max(pending.endUnixMicro, at)
+      this.history.onAnswer(message, invocation)
       return
     }
     this.flush(chain)
     if (this.counted.has(message.messageId)) return
     this.counted.add(message.messageId)
-    this.pending.set(chain, { invocation, message, endUnixMicro: at })
+    const input = this.history.onAnswer(message, invocation)
+    this.pending.set(chain, { invocation, message, endUnixMicro: at, input })
     if (chain !== '') return
     this.requestedModel = message.requestedModel ?? message.model
     this.noticeModel(message.model, at, invocation)
@@ -179,7 +185,7 @@ export class ModelCalls {
     return compared.filter(([, usage]) => Object.values(usage).some((tokens) => tokens > 0))
   }
 
-  private emitMessage({ invocation, message, endUnixMicro: told }: PendingMessage): void {
+  private emitMessage({ invocation, message, endUnixMicro: told, input }: PendingMessage): void {
     const ref = this.emitter.ref(`message:${message.messageId}`)
     // An agent that goes on after /clear is known here by a hook that may come after its message.
     const startUnixMicro = Math.max(message.startUnixMicro, invocation.startUnixMicro)
@@ -202,6 +208,8 @@ export class ModelCalls {
         'gen_ai.request.reasoning.level': message.effort,
         'request.id': message.requestId,
         'claude.speed': message.speed,
+        ...input,
+        ...this.history.output(message.messageId, invocation.agentId),
       },
     })
     noteLife(invocation, endUnixMicro)

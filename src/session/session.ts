@@ -8,7 +8,16 @@ import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Attributes, Signal, SpanLink, SpanRef } from '../telemetry/signal.ts'
 import { Agents } from './agents.ts'
 import { createEmitter, type Emitter, usageAttributes } from './emitter.ts'
-import type { AgentEntry, ExitEntry, HookEntry, PreviousEntry, RepositoryEntry, TranscriptEntry } from './entries.ts'
+import type {
+  AgentEntry,
+  ExitEntry,
+  HistoryChoice,
+  HookEntry,
+  PreviousEntry,
+  RepositoryEntry,
+  TranscriptEntry,
+} from './entries.ts'
+import { History } from './history.ts'
 import { Endings, type Invocation, mainAgent } from './invocations.ts'
 import { ModelCalls } from './model-calls.ts'
 import { Ourselves } from './ourselves.ts'
@@ -22,6 +31,7 @@ export interface SessionStart {
   readonly parent?: SpanRef & { readonly isRemote?: boolean }
   readonly startUnixMicro: number
   readonly source: string
+  readonly history?: HistoryChoice
   /** The session that this one takes the place of, which `/clear` or `/resume` ended in the same process. */
   readonly before?: Session
 }
@@ -48,6 +58,7 @@ export class Session {
   private readonly turns: Turns
   private readonly agents: Agents
   private readonly ourselves: Ourselves
+  private readonly history: History
   private readonly endings = new Endings()
   private readonly links: SpanLink[] = []
   private previousId: string | undefined
@@ -62,7 +73,7 @@ export class Session {
     readonly start: SessionStart,
     emit: (signal: Signal) => void,
   ) {
-    const { id, ref, startUnixMicro: at, source, before } = start
+    const { id, ref, startUnixMicro: at, source, before, history: choice } = start
     this.conversationId = id
     this.lastUnixMicro = at
     const common = (): AttributeSet => ({
@@ -72,11 +83,14 @@ export class Session {
       'gen_ai.system': 'anthropic',
     })
     this.emitter = createEmitter(ref, common, emit)
-    this.tools = new ToolCalls(this.emitter, before?.tools)
-    this.models = new ModelCalls(this.emitter, source === 'startup' || source === 'clear')
-    this.turns = new Turns(this.emitter, ref, this.tools, this.models, this.endings)
-    this.ourselves = new Ourselves(this.emitter, ref)
-    this.agents = new Agents(this.emitter, this.tools, this.models, this.turns, this.endings, ref, before?.agents)
+    const { emitter, endings } = this
+    this.history = new History(choice?.messages ?? 0)
+    this.tools = new ToolCalls(emitter, choice?.calls ?? 0, before?.tools)
+    this.models = new ModelCalls(emitter, source === 'startup' || source === 'clear', this.history)
+    const { history, tools, models } = this
+    this.turns = new Turns(emitter, ref, tools, models, endings, history)
+    this.ourselves = new Ourselves(emitter, ref)
+    this.agents = new Agents(emitter, tools, models, this.turns, endings, ref, history, before?.agents)
     if (before !== undefined && source === 'clear') this.linkTo(before.start.id, before.start.ref)
     const attributes = { 'session.source': source, 'session.previous_id': this.previousId }
     this.emitter.log('session.start', at, ref, attributes, `session started (${source})`)
@@ -144,6 +158,10 @@ export class Session {
         break
       case 'tool-result':
         this.tools.onResult(detail, at)
+        this.history.onResult(detail, agent)
+        break
+      case 'instructions':
+        this.history.onInstructions(detail.texts, agent)
         break
       case 'compaction':
         this.onCompaction(detail, at)
@@ -153,9 +171,11 @@ export class Session {
         break
       case 'prompt':
         if (agent === undefined) this.turns.onPrompt(detail, at, promptId)
+        this.history.onPrompt(detail.prompt.text, agent, this.turns.turnOf(promptId))
         break
       case 'queued-prompt':
         if (agent === undefined) this.turns.onQueuedPrompt(detail, at)
+        this.history.onPrompt(detail.prompt.text, agent, this.turns.turnOf(undefined))
         break
       case 'dequeue':
         this.turns.onDequeue(at)
@@ -292,6 +312,7 @@ export class Session {
 
   private onCompaction(detail: Partial<Compaction> & Pick<Compaction, 'trigger'>, at: number): void {
     this.compactions += 1
+    this.history.onCompaction()
     const attributes = {
       'compaction.trigger': detail.trigger,
       'compaction.pre_tokens': detail.preTokens,
@@ -340,7 +361,7 @@ export class Session {
       name: 'claude.session',
       startUnixMicro: start.startUnixMicro,
       endUnixMicro: end,
-      attributes,
+      attributes: { ...attributes, ...this.history.session() },
       links: this.links,
       ...(failed === undefined ? {} : { error: { type: failed } }),
     })

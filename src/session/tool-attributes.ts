@@ -1,8 +1,9 @@
 /** The attributes of `execute_tool` spans: one call, its input, its response. */
 import type { ToolCall, ToolResponse } from '../claude/tool-call.ts'
 import type { AttributeName, AttributeSet } from '../telemetry/attributes.ts'
+import { cutJson, type Json } from '../telemetry/messages.ts'
 import type { AttributeValue } from '../telemetry/signal.ts'
-import type { Summary } from '../telemetry/summary.ts'
+import { restore, type Summary } from '../telemetry/summary.ts'
 import type { Invocation } from './invocations.ts'
 
 interface Call {
@@ -28,11 +29,21 @@ export function callAttributes({ tool, useId, invocation }: Call): AttributeSet 
   }
 }
 
-export function inputAttributes(input: Summary): AttributeSet {
-  return { ...fieldAttributes('tool.input.', input), 'input.bytes': input.bytes, 'input.truncated': input.truncated }
+/** `jsonChars`: of the whole as JSON; 0 where nobody wants it. */
+export function inputAttributes(input: Summary, jsonChars: number): AttributeSet {
+  return {
+    ...fieldAttributes('tool.input.', input),
+    'input.bytes': input.bytes,
+    'input.truncated': input.truncated,
+    'gen_ai.tool.call.arguments': jsonOf(restore(input), jsonChars),
+  }
 }
 
-export function responseAttributes({ summary, stdoutBytes, stderrBytes }: ToolResponse): AttributeSet {
+/** As `inputAttributes`. */
+export function responseAttributes(
+  { summary, stdoutBytes, stderrBytes }: ToolResponse,
+  jsonChars: number,
+): AttributeSet {
   const whole = Object.keys(summary.fields).length === 0 && summary.text !== '' ? summary.text : undefined
   return {
     ...fieldAttributes('tool.response.', summary),
@@ -41,7 +52,14 @@ export function responseAttributes({ summary, stdoutBytes, stderrBytes }: ToolRe
     stderr_bytes: stderrBytes,
     response_bytes: summary.bytes,
     'response.truncated': summary.truncated,
+    'gen_ai.tool.call.result': jsonOf(restore(summary), jsonChars),
   }
+}
+
+/** A text as it is, everything else as JSON; undefined where there is nothing, or nobody wants it. */
+export function jsonOf(value: Json, maxChars: number): string | undefined {
+  if (maxChars === 0 || value === '') return undefined
+  return cutJson(typeof value === 'string' ? value : JSON.stringify(value), maxChars)
 }
 
 function fieldAttributes(prefix: 'tool.input.' | 'tool.response.', summary: Summary): AttributeSet {

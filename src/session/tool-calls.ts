@@ -9,7 +9,7 @@ import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import { type Invocation, noteLife, stragglerMicros } from './invocations.ts'
-import { callAttributes, responseAttributes } from './tool-attributes.ts'
+import { callAttributes, jsonOf, responseAttributes } from './tool-attributes.ts'
 import { type Call, type Closing, errorTypes, reportEnd, reportStart, type ToolStatus } from './tool-reports.ts'
 
 type ToolResult = Extract<TranscriptDetail, { type: 'tool-result' }>
@@ -42,6 +42,8 @@ export class ToolCalls {
 
   constructor(
     private readonly emitter: Emitter,
+    /** Characters of a call's arguments or result as JSON; 0 where nobody wants them. */
+    private readonly jsonChars: number,
     private readonly former?: ToolCalls,
   ) {}
 
@@ -86,7 +88,7 @@ export class ToolCalls {
       endUnixMicro: at,
       ...(durationMs === undefined ? {} : { durationMs }),
       attributes: {
-        ...responseAttributes(response),
+        ...responseAttributes(response, this.jsonChars),
         background: end.tool.background === true || backgroundTaskId !== undefined ? true : undefined,
         'background.task_id': backgroundTaskId,
       },
@@ -102,7 +104,12 @@ export class ToolCalls {
       endUnixMicro: at,
       ...(durationMs === undefined ? {} : { durationMs }),
       message: error.text,
-      attributes: { exit_code: exitCode, response_bytes: error.bytes, 'response.truncated': error.truncated },
+      attributes: {
+        exit_code: exitCode,
+        response_bytes: error.bytes,
+        'response.truncated': error.truncated,
+        'gen_ai.tool.call.result': jsonOf(error.text, this.jsonChars),
+      },
     })
   }
 
@@ -225,7 +232,8 @@ export class ToolCalls {
     const reason = status === 'denied' ? (call.denial ?? result?.denial) : undefined
     const message = result?.message.text || batched?.response.text || reason
     const bytes = result?.response.summary.bytes ?? batched?.response.bytes
-    const known = result?.isError === false ? responseAttributes(result.response) : { response_bytes: bytes }
+    const known =
+      result?.isError === false ? responseAttributes(result.response, this.jsonChars) : { response_bytes: bytes }
     this.close(call, {
       status,
       endUnixMicro: Math.min(call.result?.at ?? call.batched?.at ?? at, at),
@@ -248,7 +256,7 @@ export class ToolCalls {
     invocation.toolCalls += 1
     if (closing.status !== 'success') this.errors += 1
     noteLife(invocation, closing.endUnixMicro)
-    reportEnd(this.emitter, call, closing)
+    reportEnd(this.emitter, call, closing, this.jsonChars)
     this.countLost(call, closing)
   }
 

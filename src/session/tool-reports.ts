@@ -54,7 +54,8 @@ export function reportStart(emitter: Emitter, call: Call): void {
   emitter.log('claude.tool.start', startUnixMicro, ref, callAttributes(call), `${tool.name}: ${tool.input.text}`)
 }
 
-export function reportEnd(emitter: Emitter, call: Call, closing: Closing): void {
+/** `jsonChars`: of the arguments as JSON; 0 where nobody wants them. */
+export function reportEnd(emitter: Emitter, call: Call, closing: Closing, jsonChars: number): void {
   const times = timesOf(call, closing)
   const decision = decisionOf(call, closing, times)
   const { status } = closing
@@ -62,7 +63,7 @@ export function reportEnd(emitter: Emitter, call: Call, closing: Closing): void 
   const type = isError ? (closing.errorType ?? errorTypes[status]) : undefined
   const attributes: AttributeSet = {
     ...callAttributes(call),
-    ...inputAttributes(call.tool.input),
+    ...inputAttributes(call.tool.input, jsonChars),
     'tool.status': status,
     'tool.is_error': isError,
     'tool.error': closing.message,
@@ -85,7 +86,13 @@ export function reportEnd(emitter: Emitter, call: Call, closing: Closing): void 
   reportDecision(emitter, call, closing, decision)
   const body = isError ? `${call.tool.name} ${status}: ${closing.message ?? ''}` : `${call.tool.name} succeeded`
   const event = isError ? 'claude.tool.error' : 'claude.tool.end'
-  const told = { ...attributes, 'error.type': type }
+  // Whole, they are told once.
+  const told = {
+    ...attributes,
+    'gen_ai.tool.call.arguments': undefined,
+    'gen_ai.tool.call.result': undefined,
+    'error.type': type,
+  }
   emitter.log(event, times.endUnixMicro, call.ref, told, body, isError ? 'error' : 'info')
   measure(emitter, call, status, type, times)
 }

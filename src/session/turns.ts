@@ -8,6 +8,7 @@ import type { AttributeSet } from '../telemetry/attributes.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import type { SpanRef } from '../telemetry/signal.ts'
 import { type Emitter, usageAttributes } from './emitter.ts'
+import type { History } from './history.ts'
 import {
   createInvocation,
   type Endings,
@@ -71,6 +72,7 @@ export class Turns {
     private readonly tools: ToolCalls,
     private readonly models: ModelCalls,
     private readonly endings: Endings,
+    private readonly history: History,
   ) {}
 
   onPrompt({ prompt, source }: Prompt, at: number, promptId = `at ${at}`): void {
@@ -141,6 +143,11 @@ export class Turns {
 
   refOf(promptId: string | undefined): SpanRef | undefined {
     return this.find(promptId)?.invocation.ref
+  }
+
+  /** The turn of a prompt that was told. */
+  turnOf(promptId: string | undefined): Invocation | undefined {
+    return this.find(promptId)?.invocation
   }
 
   openRef(): SpanRef | undefined {
@@ -245,7 +252,7 @@ export class Turns {
     const endUnixMicro = endInvocation(this.emitter, turn.invocation, {
       parent: this.session,
       endUnixMicro: at,
-      attributes,
+      attributes: { ...attributes, ...this.history.invocation(turn.invocation) },
       ...(error === undefined ? {} : { error }),
     })
     const logged = {

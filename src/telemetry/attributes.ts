@@ -89,12 +89,20 @@ export const attributes = {
     'main, subagent, or auxiliary: requests that no transcript line tells of, such as a compaction’s.',
   'claude.speed': 'Speed tier of the answer.',
 
+  // Messages, where content is opted in: JSON texts in the conventions' shapes
+  'gen_ai.input.messages':
+    'The conversation up to there, oldest first; on a turn or a subagent, what it was asked; on a session, all but its last answer.',
+  'gen_ai.output.messages': 'The answer.',
+  'gen_ai.system_instructions': 'The system prompt.',
+
   // Tool
   'tool.name': 'Name of the tool.',
   'gen_ai.tool.name': 'Name of the tool.',
   'gen_ai.tool.type': '`function`: run on this machine.',
   'tool.use_id': 'Id of the call.',
   'gen_ai.tool.call.id': 'Id of the call.',
+  'gen_ai.tool.call.arguments': 'The input as a JSON object; where content is opted in.',
+  'gen_ai.tool.call.result': 'The output, a JSON object where it is one; where content is opted in.',
   'tool.status': 'success, error, denied, interrupted, timeout or abandoned.',
   'tool.error': 'The failure’s text; masked and cut.',
   'tool.is_error': 'Whether the status is another than success.',
@@ -153,6 +161,8 @@ interface ContentEntry {
   readonly what: string
   /** The attribute that tells whether it was cut. */
   readonly flag?: keyof typeof attributes
+  /** JSON, which has no preview: nothing of it, unless it is opted in; what is too long is cut inside. */
+  readonly isJson?: true
 }
 
 /**
@@ -173,6 +183,11 @@ export const contentAttributes = {
   'notification.message': { what: 'notifications' },
   'gen_ai.agent.description': { what: 'what subagents were started for' },
   'hook.fields': { what: 'the fields of hook events that we do not know' },
+  'gen_ai.input.messages': { what: 'the conversation as messages; nothing by default', isJson: true },
+  'gen_ai.output.messages': { what: 'answers as messages, with thinking; nothing by default', isJson: true },
+  'gen_ai.system_instructions': { what: 'the system prompt; nothing by default', isJson: true },
+  'gen_ai.tool.call.arguments': { what: 'a tool’s input as JSON; nothing by default', isJson: true },
+  'gen_ai.tool.call.result': { what: 'a tool’s output as JSON; nothing by default', isJson: true },
 } as const satisfies Record<string, ContentEntry>
 
 export type ContentName = keyof typeof contentAttributes
@@ -182,8 +197,11 @@ export function contentNameOf(attribute: string): ContentName | undefined {
   if (Object.hasOwn(contentAttributes, attribute)) return attribute as ContentName
   if (attribute.startsWith('tool.input.')) return 'tool.input.*'
   if (attribute.startsWith('tool.response.')) return 'tool.response.*'
-  return attribute === 'tool.error' ? 'error.message' : undefined
+  return aliases[attribute]
 }
+
+/** The same words under another name. */
+const aliases: Readonly<Record<string, ContentName>> = { 'tool.error': 'error.message', prompt: 'prompt.preview' }
 
 /** The log records whose body ends in somebody's words, and the attribute that says the same. */
 export const contentBodies: Readonly<Partial<Record<LogEventName, AttributeName>>> = {
@@ -220,3 +238,18 @@ export const logEvents = {
 } as const
 
 export type LogEventName = keyof typeof logEvents
+
+/** The events on spans. Those of the session, and what they carry, have the names that claude_telemetry gave them. */
+export const spanEvents = {
+  '👤 User prompt submitted': 'On the session: a turn began. `prompt`: its beginning, masked and cut.',
+  'Turn completed':
+    'On the session: a turn ended. `turn`: its number; `input_tokens` (not cached), `output_tokens`, `cache_read_tokens`, `cache_creation_tokens`: what it took, its subagents included; `status`: as `turn.status`.',
+  'Context compaction':
+    'On the session: the context was compacted. `trigger`: manual or auto; `has_custom_instructions`, where a PreCompact hook tells.',
+  '🎉 Completed': 'On the session: it ended, and not by a crash.',
+  'permission.asked': 'On a tool call: a person was asked.',
+  'permission.granted': 'On a tool call: permission was given.',
+  'permission.denied': 'On a tool call: permission was refused.',
+} as const
+
+export type SpanEventName = keyof typeof spanEvents

@@ -4,6 +4,7 @@
  * wrapper loads this before claude starts.
  */
 import { type ContentName, contentAttributes, contentBodies, contentNameOf, type LogEventName } from './attributes.ts'
+import { cutJson } from './messages.ts'
 import { cutMasked } from './preview.ts'
 import type { Attributes, AttributeValue, LogSignal, Signal, SpanSignal } from './signal.ts'
 
@@ -23,7 +24,23 @@ export function limitOf({ previewLength, whole, wholeLength }: ContentRule, attr
   const name = contentNameOf(attribute)
   if (name === undefined) return Number.POSITIVE_INFINITY
   const isWhole = whole.some((each) => each === 'all' || each === name || each === attribute)
+  if (!isWhole && isJson(name)) return 0
   return isWhole ? Math.max(wholeLength, previewLength) : previewLength
+}
+
+/** How much a conversation's messages may have, of whatever they are made; 0 where nobody wants them. */
+export function messageLimitOf(rule: ContentRule): number {
+  return Math.max(limitOf(rule, 'gen_ai.input.messages'), limitOf(rule, 'gen_ai.output.messages'))
+}
+
+/** As `messageLimitOf`, of all that a conversation's history has. */
+export function historyLimitOf(rule: ContentRule): number {
+  return Math.max(messageLimitOf(rule), limitOf(rule, 'gen_ai.system_instructions'))
+}
+
+/** As `messageLimitOf`, of a tool call's arguments and result. */
+export function callLimitOf(rule: ContentRule): number {
+  return Math.max(limitOf(rule, 'gen_ai.tool.call.arguments'), limitOf(rule, 'gen_ai.tool.call.result'))
 }
 
 /** What has to be kept so that each rule can be applied to it later; nothing, where there is no rule. */
@@ -112,10 +129,16 @@ function cutAttributes(attributes: Attributes, rule: ContentRule): Attributes {
 
 function cutText(text: string, attribute: string, rule: ContentRule): string | undefined {
   const limit = limitOf(rule, attribute)
-  return limit === 0 ? undefined : cutMasked(text, limit)
+  if (limit === 0) return undefined
+  const name = contentNameOf(attribute)
+  return name !== undefined && isJson(name) ? cutJson(text, limit) : cutMasked(text, limit)
 }
 
 function flagOf(name: ContentName): string | undefined {
   const entry = contentAttributes[name]
   return 'flag' in entry ? entry.flag : undefined
+}
+
+function isJson(name: ContentName): boolean {
+  return 'isJson' in contentAttributes[name]
 }

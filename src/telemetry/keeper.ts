@@ -1,9 +1,9 @@
 /** What is kept of what comes in: everything masked, content cut to what a rule lets pass, both counted. */
 import type { AttributeName } from './attributes.ts'
-import { type ContentRule, defaultContent, limitOf } from './content.ts'
+import { type ContentRule, callLimitOf, defaultContent, limitOf, messageLimitOf } from './content.ts'
 import { createPreview, type Preview } from './preview.ts'
 import { createRedactor, defaultRedaction, type Redactor } from './redact.ts'
-import { type Summary, summarize } from './summary.ts'
+import { isRecord, type Summary, summarize } from './summary.ts'
 
 /** What was done to the texts that were kept. */
 export interface Tally {
@@ -14,10 +14,14 @@ export interface Tally {
 }
 
 export interface Keeper {
-  /** Of somebody's words: masked, cut to what the rule gives that attribute. */
-  preview(attribute: AttributeName, text: string): Preview
+  /** Whether messages are kept: then texts that these are made of are kept for them too, each once, where a transcript tells it. */
+  readonly keepsMessages: boolean
+  /** Whether anything of that attribute is kept. */
+  keeps(attribute: AttributeName): boolean
+  /** Of somebody's words: masked, cut to what the rule gives that attribute, or messages, where `of` says so. */
+  preview(attribute: AttributeName, text: string, of?: 'message'): Preview
   /** Of a structure: every field masked and cut. */
-  summarize(kind: 'tool.input' | 'tool.response' | 'hook.fields', value: unknown): Summary
+  summarize(kind: SummaryKind, value: unknown, of?: 'message'): Summary
   /** Of a name, an id or a place: masked, and cut where it is too long for one. */
   mask(text: string): string
   /** As `mask`; where that changes it, this process can have the path itself from `pathOf`. */
@@ -26,6 +30,8 @@ export interface Keeper {
   /** What was done since the last call; undefined where that was nothing. */
   takeTally(): Tally | undefined
 }
+
+export type SummaryKind = 'tool.input' | 'tool.response' | 'hook.fields'
 
 /** No name or path is longer; what is, is something else. */
 const maxNameChars = 4096
@@ -55,17 +61,24 @@ export function createKeeper({
   }
   const mask = (text: string): string =>
     isPlainId(text) ? text : count(createPreview(text, maxNameChars, redact)).text
+  const messageChars = messageLimitOf(rule)
   return {
-    preview: (attribute, text) => count(createPreview(text, limitOf(rule, attribute), redact)),
-    summarize: (kind, value) =>
-      count(
+    keepsMessages: messageChars > 0,
+    keeps: (attribute) => limitOf(rule, attribute) > 0,
+    preview: (attribute, text, of) =>
+      count(createPreview(text, Math.max(limitOf(rule, attribute), of === 'message' ? messageChars : 0), redact)),
+    summarize(kind, value, of) {
+      const least = kind === 'hook.fields' ? 0 : Math.max(callLimitOf(rule), of === 'message' ? messageChars : 0)
+      return count(
         summarize(value, {
           mask: redact,
           hideSecret: namedSecret === undefined ? undefined : hide(namedSecret),
-          textChars: limitOf(rule, summaryNames[kind]),
-          fieldChars: (field) => limitOf(rule, kind === 'hook.fields' ? kind : `${kind}.${field}`),
+          // Of a structure the text is a line of its own, beside its fields.
+          textChars: Math.max(limitOf(rule, summaryNames[kind]), hasFields(value) ? 0 : least),
+          fieldChars: (field) => Math.max(limitOf(rule, kind === 'hook.fields' ? kind : `${kind}.${field}`), least),
         }),
-      ),
+      )
+    },
     mask,
     maskPath(path) {
       const shown = mask(path)
@@ -84,11 +97,15 @@ export function createKeeper({
 }
 
 /** Under which name a summary's text leaves. */
-const summaryNames = {
+const summaryNames: Readonly<Record<SummaryKind, string>> = {
   'tool.input': 'input.summary',
   'tool.response': 'tool.response.text',
   'hook.fields': 'hook.fields',
-} as const
+}
+
+function hasFields(value: unknown): boolean {
+  return isRecord(value) && Object.keys(value).length > 0
+}
 
 /** A UUID, as most ids are: nothing to look for in it. */
 function isPlainId(text: string): boolean {

@@ -1,4 +1,5 @@
 /** What may be kept of a tool's input or response: its size, a one-line summary, and its fields cut and masked. */
+import { type Json, parseStructure } from './messages.ts'
 import { createPreview } from './preview.ts'
 import { isSecretName } from './secret-values.ts'
 
@@ -10,6 +11,8 @@ export interface Summary {
   /** Whether anything was cut: a field, or fields beyond the first `maxFields`. */
   readonly truncated: boolean
   readonly fields: Readonly<Record<string, string | number | boolean>>
+  /** The fields of which the text is JSON: objects and lists; absent where there are none. */
+  readonly json?: readonly string[]
 }
 
 export interface SummaryRule {
@@ -42,6 +45,7 @@ export function summarize(value: unknown, rule: SummaryRule): Summary {
   const record = isRecord(value) ? value : {}
   const names = Object.keys(record)
   const fields: Record<string, string | number | boolean> = {}
+  const json: string[] = []
   let truncated = names.length > maxFields
   for (const name of names.slice(0, maxFields)) {
     const field = record[name]
@@ -51,8 +55,22 @@ export function summarize(value: unknown, rule: SummaryRule): Summary {
     const kept = keepField(secret ?? field, rule.fieldChars(key), rule)
     truncated ||= kept.truncated
     if (kept.value !== '' || field === '') fields[key] = kept.value
+    if (secret === undefined && typeof field === 'object') json.push(key)
   }
-  return { text: summaryText(value, rule), bytes: jsonSize(value), truncated, fields }
+  const kept = { text: summaryText(value, rule), bytes: jsonSize(value), truncated, fields }
+  return json.length === 0 ? kept : { ...kept, json }
+}
+
+/** What is kept of a value, as it was: its fields, or its text where it has none; JSON that was cut stays a text. */
+export function restore({ text, fields, json = [] }: Summary): Json {
+  const names = Object.keys(fields)
+  if (names.length === 0) return parseStructure(text) ?? text
+  return Object.fromEntries(names.map((name) => [name, restoreField(fields[name], json.includes(name))]))
+}
+
+function restoreField(field: string | number | boolean | undefined, isJson: boolean): Json {
+  if (typeof field !== 'string') return field ?? null
+  return isJson ? (parseStructure(field) ?? field) : field
 }
 
 interface KeptField {
