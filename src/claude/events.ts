@@ -179,7 +179,9 @@ function unknownOf(
 }
 
 function readCompaction(p: Payload, phase: 'before' | 'after'): HookDetail {
-  return { type: 'compaction', phase, trigger: p.text('trigger') ?? 'unknown' }
+  const instructions = p.value.custom_instructions
+  const told = instructions === undefined ? {} : { hasInstructions: instructions !== null && instructions !== '' }
+  return { type: 'compaction', phase, trigger: p.text('trigger') ?? 'unknown', ...told }
 }
 
 function readPrompt(p: Payload): HookDetail {

@@ -42,7 +42,13 @@ export type HookDetail =
   | { readonly type: 'agent-start' }
   | { readonly type: 'agent-end'; readonly message: Preview }
   | { readonly type: 'model-switch'; readonly from: string; readonly to: string; readonly source: string }
-  | { readonly type: 'compaction'; readonly phase: 'before' | 'after'; readonly trigger: string }
+  | {
+      readonly type: 'compaction'
+      readonly phase: 'before' | 'after'
+      readonly trigger: string
+      /** Whether a person said what the summary should keep; where it is told. */
+      readonly hasInstructions?: boolean
+    }
   /** Says nothing that is not told better elsewhere. */
   | { readonly type: 'silent' }
   | { readonly type: 'other'; readonly fields: Summary }

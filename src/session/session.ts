@@ -21,6 +21,7 @@ import { History } from './history.ts'
 import { Endings, type Invocation, mainAgent } from './invocations.ts'
 import { ModelCalls } from './model-calls.ts'
 import { Ourselves } from './ourselves.ts'
+import { SessionEvents } from './session-events.ts'
 import { ToolCalls } from './tool-calls.ts'
 import { promptAttributes, Turns } from './turns.ts'
 
@@ -58,6 +59,7 @@ export class Session {
   private readonly turns: Turns
   private readonly agents: Agents
   private readonly ourselves: Ourselves
+  private readonly events = new SessionEvents()
   private readonly history: History
   private readonly endings = new Endings()
   private readonly links: SpanLink[] = []
@@ -67,6 +69,7 @@ export class Session {
   private repository: Attributes = {}
   private compactions = 0
   private compactionsBefore = 0
+  private hasInstructions: boolean | undefined
   private lastUnixMicro: number
 
   constructor(
@@ -88,7 +91,7 @@ export class Session {
     this.tools = new ToolCalls(emitter, choice?.calls ?? 0, before?.tools)
     this.models = new ModelCalls(emitter, source === 'startup' || source === 'clear', this.history)
     const { history, tools, models } = this
-    this.turns = new Turns(emitter, ref, tools, models, endings, history)
+    this.turns = new Turns(emitter, ref, tools, models, endings, history, this.events)
     this.ourselves = new Ourselves(emitter, ref)
     this.agents = new Agents(emitter, tools, models, this.turns, endings, ref, history, before?.agents)
     if (before !== undefined && source === 'clear') this.linkTo(before.start.id, before.start.ref)
@@ -305,7 +308,8 @@ export class Session {
   }
 
   /** The transcript tells a compaction with its sizes; only where it did not, the hooks' word is taken. */
-  private onCompactionHook({ phase, trigger }: CompactionHook, at: number): void {
+  private onCompactionHook({ phase, trigger, hasInstructions }: CompactionHook, at: number): void {
+    this.hasInstructions = hasInstructions ?? this.hasInstructions
     if (phase === 'before') this.compactionsBefore = this.compactions
     else if (this.compactions === this.compactionsBefore) this.onCompaction({ trigger }, at)
   }
@@ -321,6 +325,8 @@ export class Session {
     }
     const ref = this.turns.openRef() ?? this.start.ref
     this.emitter.log('claude.compaction', at, ref, attributes, `context compacted (${detail.trigger})`)
+    this.events.onCompaction(detail.trigger, this.hasInstructions, at)
+    this.hasInstructions = undefined
     this.emitter.metric('claude.compactions_total', at, 1, { 'compaction.trigger': detail.trigger })
   }
 
@@ -355,6 +361,7 @@ export class Session {
       'process.working_directory': this.cwd,
       ...this.repository,
     }
+    if (!crashed) this.events.onCompleted(end)
     this.emitter.span({
       ref: start.ref,
       ...(start.parent === undefined ? {} : { parent: start.parent }),
@@ -362,6 +369,7 @@ export class Session {
       startUnixMicro: start.startUnixMicro,
       endUnixMicro: end,
       attributes: { ...attributes, ...this.history.session() },
+      events: this.events.all(),
       links: this.links,
       ...(failed === undefined ? {} : { error: { type: failed } }),
     })

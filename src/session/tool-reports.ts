@@ -1,6 +1,6 @@
 /** How a tool call is told: its span, its log records and its measurements, and what became of the permission for it. */
 import type { ToolCall } from '../claude/tool-call.ts'
-import type { AttributeSet } from '../telemetry/attributes.ts'
+import type { AttributeSet, SpanEventName } from '../telemetry/attributes.ts'
 import type { SpanEvent, SpanRef } from '../telemetry/signal.ts'
 import type { Emitter } from './emitter.ts'
 import type { Invocation } from './invocations.ts'
@@ -122,9 +122,9 @@ function decisionOf({ askedUnixMicro }: Call, closing: Closing, { endUnixMicro, 
 
 function permissionEvents({ askedUnixMicro }: Call, decision: Decision | undefined): SpanEvent[] {
   if (askedUnixMicro === undefined) return []
-  const asked = { name: 'permission.asked', timeUnixMicro: askedUnixMicro, attributes: {} }
-  if (decision === undefined) return [asked]
-  return [asked, { name: `permission.${decision.decision}`, timeUnixMicro: decision.at, attributes: {} }]
+  const event = (name: SpanEventName, timeUnixMicro: number) => ({ name, timeUnixMicro, attributes: {} })
+  const asked = event('permission.asked', askedUnixMicro)
+  return decision === undefined ? [asked] : [asked, event(`permission.${decision.decision}`, decision.at)]
 }
 
 function reportDecision(emitter: Emitter, call: Call, { message }: Closing, told: Decision | undefined): void {

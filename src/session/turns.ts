@@ -20,6 +20,7 @@ import {
   stragglerMicros,
 } from './invocations.ts'
 import type { ModelCalls } from './model-calls.ts'
+import type { SessionEvents } from './session-events.ts'
 import type { ToolCalls } from './tool-calls.ts'
 
 interface Turn {
@@ -73,6 +74,7 @@ export class Turns {
     private readonly models: ModelCalls,
     private readonly endings: Endings,
     private readonly history: History,
+    private readonly events: SessionEvents,
   ) {}
 
   onPrompt({ prompt, source }: Prompt, at: number, promptId = `at ${at}`): void {
@@ -231,6 +233,7 @@ export class Turns {
   private logPrompt(turn: Turn, { prompt, source }: Prompt, at: number, promptId: string): void {
     const attributes = { 'prompt.id': promptId, 'prompt.source': source, ...promptAttributes(prompt) }
     this.emitter.log('claude.user_prompt', at, turn.invocation.ref, attributes, prompt.text)
+    this.events.onPrompt(prompt.text, at)
   }
 
   private end(turn: Turn, at: number, status: InvocationStatus, more: AttributeSet = {}): void {
@@ -272,6 +275,8 @@ export class Turns {
       severity,
     )
     this.emitter.metric('claude.turns_total', endUnixMicro, 1, { outcome })
+    const { usage } = turn.invocation
+    this.events.onTurnEnd({ index: turn.index, status: outcome, usage }, endUnixMicro)
   }
 }
 

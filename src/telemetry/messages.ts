@@ -103,11 +103,11 @@ const shortestText = 64
 
 /** Every text is cut to the same length, half as long until all fits; undefined where it is not the texts that are too much. */
 function cutTexts(value: Json, maxChars: number): string | undefined {
-  for (let limit = maxChars; limit >= shortestText; limit = Math.floor(limit / 2)) {
+  for (let limit = maxChars; ; limit = Math.max(shortestText, Math.floor(limit / 2))) {
     const text = JSON.stringify(withTexts(value, limit))
     if (text.length <= maxChars) return text
+    if (limit <= shortestText) return undefined
   }
-  return undefined
 }
 
 function withTexts(value: Json, limit: number): Json {

@@ -53,7 +53,8 @@ export interface Workshop {
   remove(): void
 }
 
-export function openWorkshop(): Workshop {
+/** `more`: variables beside those that have all of it in one file. */
+export function openWorkshop(more: Readonly<Record<string, string>> = {}): Workshop {
   const folder = mkdtempSync(join(tmpdir(), 'claude-otel-recording-'))
   const output = join(folder, 'signals.jsonl')
   const env = {
@@ -61,6 +62,7 @@ export function openWorkshop(): Workshop {
     OTEL_TRACES_EXPORTER: 'file',
     OTEL_LOGS_EXPORTER: 'file',
     OTEL_METRICS_EXPORTER: 'file',
+    ...more,
   }
   const { config } = resolveConfig({ env })
   return {
@@ -135,8 +137,9 @@ function linesBefore(path: string, until: number): string {
 export function play(
   runs: readonly (readonly HookCall[])[],
   order = (calls: readonly HookCall[]) => calls,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Exported> {
-  return playInto(runs, readExported, order)
+  return playInto(runs, readExported, order, more)
 }
 
 /** The same, read by a function that is given the file of OTLP/JSON lines. */
@@ -144,8 +147,9 @@ export async function playInto<Result>(
   runs: readonly (readonly HookCall[])[],
   read: (path: string) => Result,
   order = (calls: readonly HookCall[]) => calls,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
-  const workshop = openWorkshop()
+  const workshop = openWorkshop(more)
   try {
     for (const [index, calls] of cutTranscripts(runs, workshop.folder).entries()) {
       const folder = prepareRun(workshop, String(index))
@@ -170,6 +174,11 @@ export interface Span {
   readonly end: number
   readonly attributes: Readonly<Record<string, Value>>
   readonly links: readonly string[]
+  readonly events: readonly {
+    readonly name: string
+    readonly at: number
+    readonly attributes: Readonly<Record<string, Value>>
+  }[]
   readonly failed: boolean
 }
 
@@ -224,6 +233,11 @@ function toSpan(span: Json): Span {
     end: micros(span.endTimeUnixNano),
     attributes: attributesOf(span.attributes),
     links: ((span.links ?? []) as Json[]).map((link) => String(link.spanId)),
+    events: ((span.events ?? []) as Json[]).map((event) => ({
+      name: String(event.name),
+      at: micros(event.timeUnixNano),
+      attributes: attributesOf(event.attributes),
+    })),
     failed: (span.status as { code?: number } | undefined)?.code === 2,
   }
 }
@@ -271,7 +285,10 @@ export function renderExported({ spans, logs, metrics }: Exported): string {
     const shown = attributes.map(([key, value]) => `${key}=${JSON.stringify(value)}`).sort()
     const links = span.links.map((link) => `→${names.get(link) ?? 'unknown'}`)
     lines.push(`${'  '.repeat(depth)}${span.name} ${ms(span.start)}–${ms(span.end)}${span.failed ? ' ERROR' : ''}`)
-    for (const part of [...shown, ...links]) lines.push(`${'  '.repeat(depth)}    ${part}`)
+    const events = span.events.map(({ name, at, attributes }) =>
+      `! ${ms(at)} ${name} ${JSON.stringify(attributes)}`.replace(' {}', ''),
+    )
+    for (const part of [...shown, ...links, ...events]) lines.push(`${'  '.repeat(depth)}    ${part}`)
     for (const child of childrenOf(span.spanId)) visit(child, depth + 1)
   }
   const byTime = (a: Span, b: Span): number => a.start - b.start || a.end - b.end
