@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { hookEvents } from '../src/claude/events.ts'
 import { type Preset, presetNames, presets } from '../src/config/presets.ts'
 import { type Setting, settingKeys, settings, variablesOf } from '../src/config/settings.ts'
-import { attributes, contentAttributes, logEvents } from '../src/telemetry/attributes.ts'
+import { attributes, contentAttributes, logEvents, spanEvents } from '../src/telemetry/attributes.ts'
 import { detectors } from '../src/telemetry/detectors.ts'
 import { type Instrument, instruments } from '../src/telemetry/metrics.ts'
 
@@ -49,6 +49,11 @@ const tables: Readonly<Record<string, () => string>> = {
     table(
       ['Attribute', 'Meaning'],
       Object.entries(attributes).map(([name, meaning]) => [code(name), meaning]),
+    ),
+  events: () =>
+    table(
+      ['Event', 'Where and when'],
+      Object.entries(spanEvents).map(([name, meaning]) => [code(name), meaning]),
     ),
   logs: () =>
     table(

@@ -58,6 +58,8 @@ const lines = [
   { type: 'system', subtype: 'api_error', error: { formatted: '' } },
   { type: 'system', subtype: 'compact_boundary', compactMetadata: { trigger: '', preTokens: 1, durationMs: 1 } },
   { type: 'attachment', attachment: { type: 'model', identity: { modelId: '' } } },
+  { type: 'attachment', attachment: { type: 'prompt_snapshot', systemPrompt: [''] } },
+  { type: 'assistant', message: { id: 'm', model: '', content: [{ type: 'thinking', thinking: '' }] } },
   { type: 'cost-state', totalCostUSD: 1, modelUsage: models },
 ].map((line) => poison({ timestamp, ...line }))
 
@@ -82,6 +84,17 @@ describe('a transcript', () => {
     ] as const
     for (const type of expected) expect(types).toContain(type)
     expect(JSON.stringify([facts, readCostAt(path, start, keeper)])).not.toContain(half)
+  })
+
+  test('nor where messages are opted in, which have thinking and the system prompt', () => {
+    const keeper = createKeeper({ rule: { previewLength: 256, whole: ['all'], wholeLength: 60_000 } })
+    const facts = createTranscriptReader({ path, sinceUnixMicro: start, keeper }).read()
+    const kept = JSON.stringify(facts)
+    expect(kept).toContain('"thinking":{"text":"[REDACTED')
+    expect(kept).toContain('"type":"instructions","texts":[{"text":"[REDACTED')
+    expect(kept).not.toContain(half)
+    const plain = createTranscriptReader({ path, sinceUnixMicro: start, keeper: createKeeper({}) }).read()
+    expect(JSON.stringify(plain)).not.toMatch(/"thinking":\{"text|instructions/)
   })
 
   test('nor of its name, of its agents, or of what is told of them', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { type ContentRule, defaultContent } from '../../src/telemetry/content.ts'
 import { createKeeper } from '../../src/telemetry/keeper.ts'
 import { createRedactor } from '../../src/telemetry/redact.ts'
+import { restore } from '../../src/telemetry/summary.ts'
 
 const token = `ghp_${'Ab1'.repeat(12)}`
 const previews = (previewLength: number): ContentRule => ({ ...defaultContent, previewLength })
@@ -24,6 +25,40 @@ describe('a keeper', () => {
     expect(fields).toEqual({ command: 'echo one two three', other: 'one t' })
     // The line that says most of it is a preview.
     expect(text).toBe('echo ')
+  })
+
+  test('keeps texts for messages only where they are told for them, and only where somebody wants messages', () => {
+    const keeper = createKeeper({ rule: whole('gen_ai.input.messages') })
+    const kept = (of?: 'message') => [
+      keeper.preview('prompt.preview', 'one two three', of).text,
+      keeper.summarize('tool.input', { command: 'one two three' }, of).fields.command,
+      keeper.summarize('tool.input', { command: 'one two three' }, of).text,
+      keeper.summarize('tool.response', 'one two three', of).text,
+    ]
+    expect(kept()).toEqual(['one t', 'one t', 'one t', 'one t'])
+    expect(kept('message')).toEqual(['one two three', 'one two three', 'one t', 'one two three'])
+    const calls = createKeeper({ rule: whole('gen_ai.tool.call.arguments') })
+    expect([keeper.keepsMessages, calls.keepsMessages]).toEqual([true, false])
+    expect(calls.summarize('tool.input', { command: 'one two three' }).fields.command).toBe('one two three')
+    expect(calls.preview('prompt.preview', 'one two three', 'message').text).toBe('one t')
+    expect(['gen_ai.input.messages', 'gen_ai.output.messages'].map((name) => keeper.keeps(name as never))).toEqual([
+      true,
+      false,
+    ])
+  })
+
+  test('says of fields which are JSON, so that a value can be had again', () => {
+    const keeper = createKeeper({ rule: whole('all') })
+    const value = { path: '/a', options: { deep: [1, 'x'] }, text: '{"not":"an object"}', limit: 5, on: true }
+    const summary = keeper.summarize('tool.input', value)
+    expect(summary.json).toEqual(['options'])
+    expect(restore(summary)).toEqual(value)
+    expect(restore(keeper.summarize('tool.response', [{ type: 'text', text: 'a' }]))).toEqual([
+      { type: 'text', text: 'a' },
+    ])
+    expect(restore(keeper.summarize('tool.response', 'plain'))).toBe('plain')
+    const cut = createKeeper({ rule: previews(10) }).summarize('tool.input', { options: { deep: 'long enough' } })
+    expect(restore(cut)).toEqual({ options: '{"deep":"l' })
   })
 
   test('masks names of fields, texts deep inside, and values whose name says that they are secret', () => {
