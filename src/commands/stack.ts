@@ -8,8 +8,6 @@ import { type FileChange, initStack, openStack } from '../stack/folder.ts'
 import { partsOf, problemOf, waitForParts } from '../stack/health.ts'
 import { clickhouseOf, proveStack } from '../stack/proof.ts'
 import type { StackSettings } from '../stack/settings.ts'
-import { askClickHouse } from '../store/clickhouse-client.ts'
-import { migrateClickHouse } from '../store/clickhouse-migrate.ts'
 import { defineOurCommand } from './command.ts'
 import { align } from './table.ts'
 
@@ -128,13 +126,23 @@ async function up(folder: string, limitMs: number): Promise<void> {
     const problems = [...late].map(([{ name, url }, problem]) => `${name} at ${url} ${problem}`)
     throw new Failure('unavailable', problems.join('; '), 'see `claude-otel stack logs`')
   }
-  const found = await migrateClickHouse(
-    (statement) => askClickHouse(clickhouseOf(settings), statement),
-    settings.keptDays,
-  )
-  tell(`  the schema is up to date (it was version ${found})`)
-  await proveStack(settings, proofMs)
+  await bringUpToDate(settings, tell)
   process.stdout.write(renderReady(folder, settings))
+}
+
+async function bringUpToDate(settings: StackSettings, tell: (line: string) => void): Promise<void> {
+  const [{ openClickHouse }, { migrateClickHouse }] = await Promise.all([
+    import('../store/clickhouse-client.ts'),
+    import('../store/clickhouse-migrate.ts'),
+  ])
+  const clickhouse = openClickHouse(clickhouseOf(settings))
+  try {
+    const found = await migrateClickHouse(clickhouse, settings.keptDays)
+    tell(`  the schema is up to date (it was version ${found})`)
+    await proveStack(settings, clickhouse, proofMs)
+  } finally {
+    await clickhouse.close()
+  }
 }
 
 function renderReady(folder: string, { ports, withLoki, withGrafana }: StackSettings): string {

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { resolveSettings } from '../run/settings.ts'
-import { clickhousePlace } from '../store/clickhouse-client.ts'
-import { openClickHouseUsage, type UsageStore } from '../store/clickhouse-usage.ts'
+import { clickhousePlace } from '../store/clickhouse-place.ts'
+import type { UsageStore } from '../store/clickhouse-usage.ts'
 import { openStore, type UsageGroup, type UsageSum } from '../store/store.ts'
 import { type Prices, readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
@@ -63,7 +63,12 @@ export default defineOurCommand({
 /** The hub's store, or a ClickHouse that a Collector writes to. */
 async function openUsage(where: string, prices: Prices): Promise<UsageStore> {
   const place = clickhousePlace(where)
-  return place === undefined ? await openStore(where, { prices }) : openClickHouseUsage(place, prices)
+  if (place === undefined) return openStore(where, { prices })
+  const [{ openClickHouse }, { openClickHouseUsage }] = await Promise.all([
+    import('../store/clickhouse-client.ts'),
+    import('../store/clickhouse-usage.ts'),
+  ])
+  return openClickHouseUsage(openClickHouse(place), prices)
 }
 
 const nothing = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, costUsd: 0 }

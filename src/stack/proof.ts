@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { describeError, Failure } from '../base/errors.ts'
 import { version } from '../base/version.ts'
-import { askClickHouse, type ClickHousePlace } from '../store/clickhouse-client.ts'
+import type { ClickHouse } from '../store/clickhouse-client.ts'
+import type { ClickHousePlace } from '../store/clickhouse-place.ts'
 import type { StackSettings } from './settings.ts'
 
 const pollMs = 250
@@ -14,14 +15,13 @@ export function clickhouseOf({ ports, secrets }: StackSettings): ClickHousePlace
 }
 
 /** Resolves when all three were read back. Rejects with a Failure that names what did not arrive. */
-export async function proveStack(settings: StackSettings, limitMs: number): Promise<void> {
+export async function proveStack(settings: StackSettings, clickhouse: ClickHouse, limitMs: number): Promise<void> {
   const traceId = randomBytes(16).toString('hex')
   const bodies = testSignals(traceId, BigInt(Date.now()) * 1_000_000n)
   for (const [signal, body] of Object.entries(bodies)) await send(settings, signal, body)
   const untilMs = performance.now() + limitMs
-  const place = clickhouseOf(settings)
-  for (const [signal, query] of Object.entries(readBack(traceId))) {
-    while ((await askClickHouse(place, query)) === '0') {
+  for (const [signal, question] of Object.entries(readBack(traceId))) {
+    while ((await clickhouse.rows(question)).length === 0) {
       if (performance.now() > untilMs)
         throw new Failure(
           'unavailable',
@@ -76,8 +76,8 @@ function testSignals(traceId: string, timeUnixNano: bigint): Readonly<Record<str
 
 function readBack(traceId: string): Readonly<Record<string, string>> {
   return {
-    span: `SELECT count() FROM otel_traces WHERE TraceId = '${traceId}'`,
-    'log record': `SELECT count() FROM otel_logs WHERE TraceId = '${traceId}'`,
-    metric: `SELECT count() FROM otel_metrics_gauge WHERE MetricName = '${metricName}' AND Attributes['trace.id'] = '${traceId}'`,
+    span: `SELECT SpanId FROM otel_traces WHERE TraceId = '${traceId}'`,
+    'log record': `SELECT SpanId FROM otel_logs WHERE TraceId = '${traceId}'`,
+    metric: `SELECT Value FROM otel_metrics_gauge WHERE MetricName = '${metricName}' AND Attributes['trace.id'] = '${traceId}'`,
   }
 }

@@ -1,5 +1,5 @@
 /** A store by whatever it is called: a SQLite file, or a ClickHouse by its URL. */
-import { clickhousePlace } from './clickhouse-client.ts'
+import { clickhousePlace } from './clickhouse-place.ts'
 import { type AnyStore, openStore, type StoreOptions } from './store.ts'
 
 /** Rejects with a Failure that names what would be right, and tells no password. */

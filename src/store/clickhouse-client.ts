@@ -1,51 +1,160 @@
-/** One statement at a time over ClickHouse's HTTP interface: for the schema, and for reading back what was sent. */
+/**
+ * ClickHouse through its official client: statements, questions, rows. Whatever is asked here can be asked twice and is the same as
+ * asked once. Loaded only where there is a ClickHouse.
+ */
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+  type Logger,
+} from '@clickhouse/client'
 import { describeError, Failure } from '../base/errors.ts'
+import { isLoopback } from '../base/loopback.ts'
+import { type ClickHousePlace, clickhouseExample } from './clickhouse-place.ts'
 
-export interface ClickHousePlace {
-  readonly url: string
-  readonly user: string
-  readonly password: string
-  readonly database?: string
+export interface ClickHouse {
+  /** A statement that answers nothing, in ClickHouse's words. */
+  run(statement: string): Promise<void>
+  /** A question without its FORMAT; integers of 64 bits are numbers, what is no number is null. */
+  rows<Row>(question: string): Promise<readonly Row[]>
+  /** Resolves when ClickHouse has all rows; of a failed one some may be there. Absent columns have their defaults. */
+  insert(table: string, rows: readonly object[]): Promise<void>
+  /** What is under way fails. */
+  close(): Promise<void>
 }
 
+/**
+ * Nothing is asked before the first question. Each rejects with a Failure: 'unavailable' for a ClickHouse that does not answer, 'data'
+ * for one that refuses, with its own words. Throws a Failure ('config') for options that the client does not know.
+ */
+export function openClickHouse(place: ClickHousePlace): ClickHouse {
+  return new OfficialClient(place)
+}
+
+/** Without a byte for so long nobody answers. */
 const timeoutMs = 60_000
+/** Larger inserts are sent in pieces of so many rows, which are held in memory as text. */
+const rowsPerInsert = 10_000
+/** As many rows are a part of their own; fewer ClickHouse gathers with those of others, which are all waited for. */
+const rowsPerPart = 1000
 
-/** Resolves with the answer as tab-separated lines. Rejects with a Failure that has ClickHouse's own words. */
-export async function askClickHouse(place: ClickHousePlace, statement: string): Promise<string> {
-  const { url, user, password, database } = place
-  const query = database === undefined ? '' : `?database=${encodeURIComponent(database)}`
-  const response = await fetch(`${url}/${query}`, {
-    method: 'POST',
-    headers: { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password },
-    body: statement,
-    signal: AbortSignal.timeout(timeoutMs),
-  }).catch((error: unknown) => {
-    throw new Failure('unavailable', `ClickHouse at ${url} does not answer: ${describeError(error)}`)
-  })
-  const text = await response.text()
-  if (response.ok) return text.trimEnd()
-  const [message = ''] = text.split('\n')
-  throw new Failure('data', `ClickHouse at ${url} answers ${response.status}: ${message.slice(0, 500)}`)
+const settings: ClickHouseSettings = {
+  date_time_input_format: 'best_effort',
+  output_format_json_quote_64bit_integers: 0,
+  output_format_json_quote_denormals: 0,
 }
 
-export const clickhouseExample = 'http://otel:<password>@127.0.0.1:8123/otel'
+class OfficialClient implements ClickHouse {
+  private readonly client: ClickHouseClient
 
-/** Of `http:`, `https:` and `clickhouse:` (which is HTTP too); undefined for any other. A Failure for one without a user. */
-export function clickhousePlace(where: string): ClickHousePlace | undefined {
-  const url = URL.parse(where)
-  if (url === null || !['http:', 'https:', 'clickhouse:'].includes(url.protocol)) return undefined
-  if (url.username === '')
-    throw new Failure('config', `the ClickHouse at ${url.host} needs a user`, `for example ${clickhouseExample}`)
-  const scheme = url.protocol === 'https:' ? 'https:' : 'http:'
-  return {
-    url: `${scheme}//${url.host}`,
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || 'otel',
+  constructor(private readonly place: ClickHousePlace) {
+    const isFar = !isLoopback(new URL(place.url).hostname)
+    try {
+      this.client = createClient({
+        compression: { request: isFar, response: isFar },
+        request_timeout: timeoutMs,
+        url: `${place.url}/${place.options ?? ''}`,
+        application: 'claude-otel',
+        username: place.user,
+        password: place.password,
+        database: place.database,
+        clickhouse_settings: { ...settings },
+        keep_alive: { eagerly_destroy_stale_sockets: true },
+        log: { LoggerClass: Silence, level: ClickHouseLogLevel.OFF },
+      })
+    } catch (error) {
+      throw new Failure(
+        'config',
+        `ClickHouse at ${place.url}: ${describeError(error)}`,
+        `for example ${clickhouseExample}`,
+      )
+    }
+  }
+
+  async run(statement: string): Promise<void> {
+    await this.asked(() => this.client.command({ query: statement, clickhouse_settings: { wait_end_of_query: 1 } }))
+  }
+
+  rows<Row>(question: string): Promise<readonly Row[]> {
+    return this.asked(async () => {
+      const answer = await this.client.query({ query: question, format: 'JSONEachRow' })
+      return answer.json<Row>()
+    })
+  }
+
+  async insert(table: string, rows: readonly object[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += rowsPerInsert)
+      await this.insertPiece(table, rows.slice(from, from + rowsPerInsert))
+  }
+
+  close(): Promise<void> {
+    return this.client.close()
+  }
+
+  private async insertPiece(table: string, values: readonly object[]): Promise<void> {
+    const [first, ...others] = new Set(values.flatMap((row) => Object.keys(row)))
+    if (first === undefined) return
+    const isSmall = values.length < rowsPerPart
+    await this.asked(() =>
+      this.client.insert({
+        table,
+        columns: [`\`${first}\``, ...others.map((name) => `\`${name}\``)],
+        values,
+        format: 'JSONEachRow',
+        clickhouse_settings: { async_insert: isSmall ? 1 : 0, wait_for_async_insert: 1, wait_end_of_query: 1 },
+      }),
+    )
+  }
+
+  /** A connection that was kept open may be gone when it is used again, or end before the answer: once more, by another. */
+  private async asked<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await ask().catch((error: unknown) => {
+        if (isCut(error)) return ask()
+        throw error
+      })
+    } catch (error) {
+      throw this.failure(error)
+    }
+  }
+
+  private failure(error: unknown): Failure {
+    const { url } = this.place
+    if (!(error instanceof ClickHouseError))
+      return new Failure('unavailable', `ClickHouse at ${url} does not answer: ${describeError(error).slice(0, 300)}`)
+    const words = error.message.trim().split('\n')[0] ?? ''
+    return new Failure(
+      'data',
+      `ClickHouse at ${url} refuses: ${words.slice(0, 500)} (${error.type})`,
+      hints[error.code],
+    )
   }
 }
 
-/** A text as a literal of SQL. */
-export function quote(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+/** By ClickHouse's own numbers of what can go wrong. */
+const hints: Readonly<Record<string, string>> = {
+  81: 'make it: CREATE DATABASE, or name another one in the URL',
+  164: 'give it a user who may write; to read, one of readonly = 2',
+  241: 'it has too little memory for that: raise its bounds, or ask for less',
+  243: 'its disk is full',
+  497: 'give it a user who may do that',
+  516: 'see the user and the password in the URL',
+}
+
+/** By what Bun and Node call it. */
+const cuts: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ConnectionClosed'])
+
+function isCut(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && cuts.has(error.code)
+}
+
+/** The client would speak on the terminal. */
+class Silence implements Logger {
+  trace(): void {}
+  debug(): void {}
+  info(): void {}
+  warn(): void {}
+  error(): void {}
 }

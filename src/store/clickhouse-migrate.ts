@@ -1,5 +1,6 @@
-/** Brings a ClickHouse database to the schema of this version, by whatever way its statements are sent. */
+/** Brings a ClickHouse database to the schema of this version. */
 import { Failure } from '../base/errors.ts'
+import type { ClickHouse } from './clickhouse-client.ts'
 import {
   agingStatements,
   clickhouseMigrations,
@@ -8,16 +9,18 @@ import {
   schemaTable,
 } from './clickhouse-schema.ts'
 
-/** Runs one statement in the database; resolves with what it printed, as tab-separated lines. */
-export type Execute = (statement: string) => Promise<string>
-
 /**
  * Without `kept`, rows are kept as long as they are now. Says which version it found (0 is none). A step that was interrupted is taken again from its beginning, which changes nothing.
  * Throws a Failure ('data') for a database that a later version has written.
  */
-export async function migrateClickHouse(execute: Execute, kept?: KeptDays): Promise<number> {
-  await execute(schemaTable)
-  const found = Number(await execute('SELECT max(Version) FROM claude_otel_schema'))
+export async function migrateClickHouse(
+  clickhouse: Pick<ClickHouse, 'run' | 'rows'>,
+  kept?: KeptDays,
+): Promise<number> {
+  await clickhouse.run(schemaTable)
+  const [{ found } = { found: 0 }] = await clickhouse.rows<{ found: number }>(
+    'SELECT max(Version) AS found FROM claude_otel_schema',
+  )
   if (found > clickhouseMigrations.length) {
     throw new Failure(
       'data',
@@ -27,9 +30,9 @@ export async function migrateClickHouse(execute: Execute, kept?: KeptDays): Prom
   }
   for (const [index, statements] of clickhouseMigrations.entries()) {
     if (index < found) continue
-    for (const statement of statements) await execute(statement)
-    await execute(rememberVersion(index + 1))
+    for (const statement of statements) await clickhouse.run(statement)
+    await clickhouse.run(rememberVersion(index + 1))
   }
-  if (kept !== undefined) for (const statement of agingStatements(kept)) await execute(statement)
+  if (kept !== undefined) for (const statement of agingStatements(kept)) await clickhouse.run(statement)
   return found
 }

@@ -5,7 +5,8 @@
 import { createPrices, type Prices } from '../usage/pricing.ts'
 import type { SessionUsage, TokenCounts, UsageSource, UsageTotals } from '../usage/record.ts'
 import { chooseSource } from '../usage/sources.ts'
-import { askClickHouse, type ClickHousePlace, quote } from './clickhouse-client.ts'
+import type { ClickHouse } from './clickhouse-client.ts'
+import { quote } from './clickhouse-place.ts'
 import type { Later, Period, UsageGroup, UsageSum } from './store.ts'
 
 /** What `claude-otel usage` asks of a store; one that is elsewhere answers later. */
@@ -16,9 +17,9 @@ export interface UsageStore {
   close(): void
 }
 
-/** Nothing is asked before the first question. */
-export function openClickHouseUsage(place: ClickHousePlace, prices: Prices = createPrices()): UsageStore {
-  return new ClickHouseUsage(place, prices)
+/** Nothing is asked before the first question; `close` closes the ClickHouse. */
+export function openClickHouseUsage(clickhouse: ClickHouse, prices: Prices = createPrices()): UsageStore {
+  return new ClickHouseUsage(clickhouse, prices)
 }
 
 /** Days and weeks (from Monday) are those of this machine's time zone. */
@@ -59,7 +60,7 @@ interface PricedCell extends Cell {
 
 class ClickHouseUsage implements UsageStore {
   constructor(
-    private readonly place: ClickHousePlace,
+    private readonly clickhouse: ClickHouse,
     private readonly prices: Prices,
   ) {}
 
@@ -83,7 +84,7 @@ class ClickHouseUsage implements UsageStore {
     { sinceUnixMicro, untilUnixMicro }: Period,
     sessionId?: string,
   ): Promise<readonly SessionUsage[]> {
-    const rows = await this.rows<TokenCounts & SessionRow>(`SELECT SessionId AS sessionId, Source AS source,
+    const rows = await this.clickhouse.rows<TokenCounts & SessionRow>(`SELECT SessionId AS sessionId, Source AS source,
       toUnixTimestamp64Micro(min(Time)) AS firstUnixMicro, toUnixTimestamp64Micro(max(Time)) AS lastUnixMicro,
       sum(Requests) AS requests, ${tokenSums}, sum(CostUsd) AS costUsd, sumIf(Requests, isNull(CostUsd)) AS unpricedRequests
       FROM claude_usage_records ${sessionId === undefined ? '' : `WHERE SessionId = ${quote(sessionId)}`}
@@ -94,12 +95,14 @@ class ClickHouseUsage implements UsageStore {
       .filter(({ firstUnixMicro, lastUnixMicro }) => lastUnixMicro >= sinceUnixMicro && firstUnixMicro < untilUnixMicro)
   }
 
-  close(): void {}
+  close(): void {
+    void this.clickhouse.close()
+  }
 
   private async cells(by: readonly UsageGroup[], { sinceUnixMicro, untilUnixMicro }: Period): Promise<readonly Cell[]> {
     const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
     const keys = by.flatMap((group) => (group === 'costSource' ? [] : [`toString(${known[group]})`]))
-    const rows = await this.rows<Omit<Cell, 'isListed'> & { readonly isListed: number }>(`SELECT
+    const rows = await this.clickhouse.rows<Omit<Cell, 'isListed'> & { readonly isListed: number }>(`SELECT
       [${keys.join(', ')}]::Array(String) AS keys, groupUniqArray(SessionId) AS sessions,
       toUnixTimestamp64Micro(max(Time)) AS lastUnixMicro, any(Model) AS model, count() AS requests, ${tokenSums},
       sum(CacheCreation1hTokens) AS cacheCreation1hTokens, sum(CostUsd) AS statedUsd,
@@ -126,12 +129,6 @@ class ClickHouseUsage implements UsageStore {
     const price = cell.isListed ? this.prices.priceOf(model, tokens, lastUnixMicro) : undefined
     if (price === undefined) return { ...cell, costUsd: null, costSource: '' }
     return { ...cell, costUsd: price.usd * requests, costSource: price.source }
-  }
-
-  private async rows<Row>(query: string): Promise<readonly Row[]> {
-    const settings = 'output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0'
-    const text = await askClickHouse(this.place, `${query} SETTINGS ${settings} FORMAT JSONEachRow`)
-    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Row]))
   }
 }
 

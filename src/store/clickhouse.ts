@@ -6,8 +6,9 @@ import { describeError, Failure } from '../base/errors.ts'
 import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import type { SessionUsage, UsageRecord } from '../usage/record.ts'
-import { askClickHouse, type ClickHousePlace, quote } from './clickhouse-client.ts'
+import { type ClickHouse, openClickHouse } from './clickhouse-client.ts'
 import { migrateClickHouse } from './clickhouse-migrate.ts'
+import { type ClickHousePlace, quote } from './clickhouse-place.ts'
 import {
   type LogRow,
   logColumns,
@@ -39,8 +40,18 @@ import type {
 
 /** Brings the schema up to date first. Rejects with a Failure where ClickHouse does not answer or does not let us in. */
 export async function openClickHouseStore(place: ClickHousePlace, options: StoreOptions = {}): Promise<AnyStore> {
-  await migrateClickHouse((statement) => askClickHouse(place, statement))
-  return new ClickHouseStore(place, openClickHouseUsage(place, options.prices))
+  const clickhouse = openClickHouse(place)
+  try {
+    await migrateClickHouse(clickhouse)
+  } catch (error) {
+    await clickhouse.close()
+    throw error
+  }
+  return new ClickHouseStore(
+    `${place.url}/${place.database}`,
+    clickhouse,
+    openClickHouseUsage(clickhouse, options.prices),
+  )
 }
 
 /** What waits goes in one insert for each table, up to so many requests. */
@@ -53,16 +64,14 @@ interface Waiting {
 }
 
 class ClickHouseStore implements AnyStore {
-  readonly url: string
   private waiting: Waiting[] = []
   private isWriting = false
 
   constructor(
-    private readonly place: ClickHousePlace,
+    readonly url: string,
+    private readonly clickhouse: ClickHouse,
     private readonly usages: UsageStore,
-  ) {
-    this.url = `${place.url}/${place.database ?? ''}`
-  }
+  ) {}
 
   append(batch: OtlpBatch): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -92,7 +101,7 @@ class ClickHouseStore implements AnyStore {
 
   async sessionLogs(sessionId: string, part?: LogPart): Promise<readonly OtlpLogRecord[]> {
     const limit = part === undefined ? '' : `LIMIT ${part.offset}, ${part.limit}`
-    const rows = await this.rows<LogRow>(
+    const rows = await this.clickhouse.rows<LogRow>(
       `SELECT ${logSelection} FROM otel_logs FINAL WHERE SessionId = ${quote(sessionId)} ORDER BY Timestamp, RecordId ${limit}`,
     )
     return rows.map(readLog)
@@ -113,19 +122,19 @@ class ClickHouseStore implements AnyStore {
     const known =
       requests.length === 0
         ? []
-        : await this.rows<{ Id: string }>(`SELECT DISTINCT Id FROM claude_requests WHERE Id IN (${ids})`)
+        : await this.clickhouse.rows<{ Id: string }>(`SELECT DISTINCT Id FROM claude_requests WHERE Id IN (${ids})`)
     const knownIds = new Set(known.map(({ Id }) => Id))
     const fresh = new Map(requests.filter(({ id }) => !knownIds.has(id)).map((each) => [each.id, each]))
-    await this.insert('claude_requests', [...fresh.values()].map(requestColumns))
+    await this.clickhouse.insert('claude_requests', [...fresh.values()].map(requestColumns))
     if (file !== undefined) {
       const { path, bytes, changedMs } = file
-      await this.insert('claude_transcript_files', [{ Path: path, Bytes: bytes, ChangedMs: changedMs }])
+      await this.clickhouse.insert('claude_transcript_files', [{ Path: path, Bytes: bytes, ChangedMs: changedMs }])
     }
     return fresh.size
   }
 
   async knowsFile({ path, bytes, changedMs }: TranscriptFile): Promise<boolean> {
-    const [row] = await this.rows<{ Bytes: number; ChangedMs: number }>(
+    const [row] = await this.clickhouse.rows<{ Bytes: number; ChangedMs: number }>(
       `SELECT Bytes, ChangedMs FROM claude_transcript_files FINAL WHERE Path = ${quote(path)}`,
     )
     return row?.Bytes === bytes && row.ChangedMs === changedMs
@@ -154,7 +163,7 @@ class ClickHouseStore implements AnyStore {
       (kind) => `SELECT Original, SeriesId, ${micros} AS time FROM otel_metrics_${kind} FINAL
         WHERE MetricName = ${quote(name)} AND ${micros} >= ${sinceUnixMicro} AND ${micros} < ${untilUnixMicro} AND Original != ''`,
     )
-    const rows = await this.rows<{ Original: string }>(
+    const rows = await this.clickhouse.rows<{ Original: string }>(
       `SELECT Original FROM (${parts.join(' UNION ALL ')}) ORDER BY time, SeriesId`,
     )
     return rows.map(({ Original }) => readPoint(Original))
@@ -162,19 +171,19 @@ class ClickHouseStore implements AnyStore {
 
   /** As the tables say it, which count repeats until these are merged. */
   async counts(): Promise<StoreCounts> {
-    const [row] = await this.rows<StoreCounts>(`SELECT sumIf(total_rows, name = 'otel_traces') AS spans,
+    const [row] = await this.clickhouse.rows<StoreCounts>(`SELECT sumIf(total_rows, name = 'otel_traces') AS spans,
       sumIf(total_rows, name = 'otel_logs') AS logs, sumIf(total_rows, startsWith(name, 'otel_metrics_')) AS points,
       sum(total_bytes) AS bytes FROM system.tables WHERE database = currentDatabase()`)
     return row ?? { spans: 0, logs: 0, points: 0, bytes: 0 }
   }
 
   async marks(prefix: string, limit: number): Promise<readonly Mark[]> {
-    return this.rows<Mark>(`SELECT Key AS key, toUnixTimestamp64Micro(Time) AS timeUnixMicro, Value AS value
+    return this.clickhouse.rows<Mark>(`SELECT Key AS key, toUnixTimestamp64Micro(Time) AS timeUnixMicro, Value AS value
       FROM claude_marks FINAL WHERE startsWith(Key, ${quote(prefix)}) ORDER BY Time DESC LIMIT ${limit}`)
   }
 
   async putMark({ key, timeUnixMicro, value }: Mark): Promise<void> {
-    await this.insert('claude_marks', [{ Key: key, Time: timeText(timeUnixMicro), Value: value }])
+    await this.clickhouse.insert('claude_marks', [{ Key: key, Time: timeText(timeUnixMicro), Value: value }])
   }
 
   /** ClickHouse lets rows go by their tables' age (TTL); others write there too, and what is theirs is not ours to remove. */
@@ -182,7 +191,9 @@ class ClickHouseStore implements AnyStore {
     return 0
   }
 
-  close(): void {}
+  close(): void {
+    void this.clickhouse.close()
+  }
 
   private async write(): Promise<void> {
     this.isWriting = true
@@ -206,27 +217,16 @@ class ClickHouseStore implements AnyStore {
     const spans = batches.flatMap((batch) => (batch.signal === 'traces' ? batch.spans : []))
     const logs = batches.flatMap((batch) => (batch.signal === 'logs' ? batch.logs : []))
     const points = batches.flatMap((batch) => (batch.signal === 'metrics' ? batch.points : []))
-    await this.insert('otel_traces', spans.map(spanColumns))
-    await this.insert('otel_logs', logs.map(logColumns))
+    await this.clickhouse.insert('otel_traces', spans.map(spanColumns))
+    await this.clickhouse.insert('otel_logs', logs.map(logColumns))
     for (const kind of metricTables) {
       const ofKind = points.filter(({ type }) => type === kind)
-      await this.insert(`otel_metrics_${kind}`, ofKind.map(pointColumns))
+      await this.clickhouse.insert(`otel_metrics_${kind}`, ofKind.map(pointColumns))
     }
   }
 
-  private async insert(table: string, rows: readonly object[]): Promise<void> {
-    if (rows.length === 0) return
-    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].map((name) => `\`${name}\``)
-    const data = rows.map((row) => JSON.stringify(row)).join('\n')
-    const settings = "SETTINGS date_time_input_format = 'best_effort', async_insert = 0"
-    await askClickHouse(
-      this.place,
-      `INSERT INTO ${table} (${columns.join(', ')}) ${settings} FORMAT JSONEachRow\n${data}`,
-    )
-  }
-
   private async spans(condition: string, limit?: number): Promise<readonly OtlpSpan[]> {
-    const rows = await this.rows<SpanRow>(
+    const rows = await this.clickhouse.rows<SpanRow>(
       `SELECT ${spanSelection} FROM otel_traces FINAL WHERE ${condition}
        ORDER BY Timestamp, TraceId, SpanId ${limit === undefined ? '' : `LIMIT ${limit}`}`,
     )
@@ -234,7 +234,7 @@ class ClickHouseStore implements AnyStore {
   }
 
   private async sessionFacts(rest: string): Promise<readonly SessionFacts[]> {
-    const rows = await this.rows<Readonly<Record<string, string | number>>>(`SELECT * FROM (
+    const rows = await this.clickhouse.rows<Readonly<Record<string, string | number>>>(`SELECT * FROM (
       SELECT SessionId, toUnixTimestamp64Micro(FirstTime) AS first, toUnixTimestamp64Micro(LastTime) AS last,
         toUnixTimestamp64Micro(EndTime) AS endTime, ConversationId AS conversationId, TraceId AS traceId, Source AS source,
         Cwd AS cwd, Repository AS repository, Branch AS branch, User AS user, Model AS model, Version AS version,
@@ -244,11 +244,5 @@ class ClickHouseStore implements AnyStore {
       const told = Object.entries(facts).filter(([, value]) => value !== '' && value !== 0)
       return { id: String(SessionId), firstTime: Number(first), lastTime: Number(last), ...Object.fromEntries(told) }
     })
-  }
-
-  private async rows<Row>(query: string): Promise<readonly Row[]> {
-    const settings = 'SETTINGS output_format_json_quote_64bit_integers = 0'
-    const text = await askClickHouse(this.place, `${query} ${settings} FORMAT JSONEachRow`)
-    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Row]))
   }
 }

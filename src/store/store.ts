@@ -8,7 +8,7 @@ import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry
 import type { TranscriptFile } from '../usage/history.ts'
 import type { Prices } from '../usage/pricing.ts'
 import type { SessionUsage, TokenCounts, UsageRecord } from '../usage/record.ts'
-import { clickhouseExample } from './clickhouse-client.ts'
+import { clickhouseExample } from './clickhouse-place.ts'
 import type { SessionFacts } from './session-facts.ts'
 
 /** A span of the time line; both ends in microseconds since the Unix epoch, the end not included. */

@@ -7,8 +7,9 @@ import { collectorBinary } from '../../scripts/collector.ts'
 import { engineModules } from '../../scripts/engine.ts'
 import { type CollectorPlaces, describeCollector } from '../../src/stack/collector.ts'
 import { readStackSettings, type StackSettings } from '../../src/stack/settings.ts'
-import { askClickHouse, type ClickHousePlace } from '../../src/store/clickhouse-client.ts'
+import { type ClickHouse, openClickHouse } from '../../src/store/clickhouse-client.ts'
 import { migrateClickHouse } from '../../src/store/clickhouse-migrate.ts'
+import type { ClickHousePlace } from '../../src/store/clickhouse-place.ts'
 import { until } from '../kit/until.ts'
 
 export const keptDays = { traces: 30, logs: 30, metrics: 90, usage: 400 }
@@ -17,7 +18,9 @@ export const enginePassword = 'a-password-of-the-test'
 export interface Engine {
   readonly port: number
   readonly place: ClickHousePlace
-  /** One statement in the database `otel`; the answer as tab-separated lines. */
+  /** As the product reaches it. */
+  readonly clickhouse: ClickHouse
+  /** One statement in the database `otel`, by no client; the answer as tab-separated lines. */
   ask(statement: string): Promise<string>
   /** Ends it; its data stays for the next that is started on the same folder. */
   stop(): Promise<void>
@@ -39,17 +42,27 @@ export async function startEngine(folder: string, port = 0, options: { isEmpty?:
   if (value === undefined) throw new Error(`the engine ended\n${await Bun.file(join(folder, 'engine.log')).text()}`)
   const ready: { port: number } = JSON.parse(new TextDecoder().decode(value))
   const place = { url: `http://127.0.0.1:${ready.port}`, user: 'otel', password: enginePassword, database: 'otel' }
-  const ask = (statement: string) => askClickHouse(place, statement)
-  if (options.isEmpty !== true) await migrateClickHouse(ask, keptDays)
+  const clickhouse = openClickHouse(place)
+  if (options.isEmpty !== true) await migrateClickHouse(clickhouse, keptDays)
   return {
     port: ready.port,
     place,
-    ask,
+    clickhouse,
+    ask: (statement) => ask(place, statement),
     stop: async () => {
+      await clickhouse.close()
       child.kill('SIGTERM')
       await child.exited
     },
   }
+}
+
+async function ask({ url, user, password, database }: ClickHousePlace, statement: string): Promise<string> {
+  const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
+  const response = await fetch(`${url}/?database=${database}`, { method: 'POST', headers, body: statement })
+  const text = await response.text()
+  if (!response.ok) throw new Error(text)
+  return text.trimEnd()
 }
 
 export interface Collector {

@@ -1,13 +1,11 @@
 /** The schema on ClickHouse's own engine: versions, ages, what is counted from it; reached by ClickHouse's official client. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { join } from 'node:path'
-import { engineModules } from '../../scripts/engine.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { renderInit } from '../../src/stack/clickhouse.ts'
-import { askClickHouse } from '../../src/store/clickhouse-client.ts'
+import { type ClickHouse, openClickHouse } from '../../src/store/clickhouse-client.ts'
 import { migrateClickHouse } from '../../src/store/clickhouse-migrate.ts'
 import { clickhouseMigrations, rememberVersion } from '../../src/store/clickhouse-schema.ts'
-import { type Engine, enginePassword, keptDays, startEngine, temporaryFolder } from './kit.ts'
+import { type Engine, keptDays, startEngine, temporaryFolder } from './kit.ts'
 
 const folder = temporaryFolder()
 let engine: Engine
@@ -28,19 +26,24 @@ describe('The schema', () => {
     const byInit = await engine.ask(tables)
     expect(byInit.split('\n').length).toBeGreaterThan(18)
     await engine.ask('DROP DATABASE otel')
-    await askClickHouse({ ...engine.place, database: 'default' }, 'CREATE DATABASE otel')
-    expect(await migrateClickHouse(engine.ask, keptDays)).toBe(0)
+    const elsewhere = openClickHouse({ ...engine.place, database: 'default' })
+    await elsewhere.run('CREATE DATABASE otel')
+    await elsewhere.close()
+    expect(await migrateClickHouse(engine.clickhouse, keptDays)).toBe(0)
     expect(await engine.ask(tables)).toBe(byInit)
   })
 
   test('is left as it is by whoever finds it up to date', async () => {
     await engine.ask("INSERT INTO otel_traces (Timestamp, TraceId, SpanId) VALUES (now64(9), 'a', 'b')")
     const asked: string[] = []
-    const ask = (statement: string) => {
-      asked.push(statement)
-      return engine.ask(statement)
+    const watched: Pick<ClickHouse, 'run' | 'rows'> = {
+      run: (statement) => {
+        asked.push(statement)
+        return engine.clickhouse.run(statement)
+      },
+      rows: (question) => engine.clickhouse.rows(question),
     }
-    expect(await migrateClickHouse(ask, keptDays)).toBe(clickhouseMigrations.length)
+    expect(await migrateClickHouse(watched, keptDays)).toBe(clickhouseMigrations.length)
     expect(asked.filter((each) => /otel_traces/.test(each) && !each.startsWith('ALTER'))).toEqual([])
     expect(await engine.ask('SELECT count() FROM otel_traces')).toBe('1')
   })
@@ -51,7 +54,7 @@ describe('The schema', () => {
     const days = async () =>
       new Map((await engine.ask(grown)).split('\n').map((line) => line.split('\t') as [string, string]))
     expect([...(await days()).values()].filter((each) => each === '')).toEqual([])
-    await migrateClickHouse(engine.ask, { ...keptDays, traces: 3 })
+    await migrateClickHouse(engine.clickhouse, { ...keptDays, traces: 3 })
     const after = await days()
     expect(after.get('otel_traces')).toBe('3')
     expect(after.get('otel_logs')).toBe('30')
@@ -60,7 +63,7 @@ describe('The schema', () => {
 
   test('of a later version is refused', async () => {
     await engine.ask(rememberVersion(clickhouseMigrations.length + 1))
-    const error = await migrateClickHouse(engine.ask, keptDays).catch((reason: unknown) => reason)
+    const error = await migrateClickHouse(engine.clickhouse, keptDays).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(Failure)
     expect(String(error)).toContain(`schema ${clickhouseMigrations.length + 1}`)
     await engine.ask(
@@ -164,48 +167,27 @@ describe('A session', () => {
   })
 })
 
-interface Client {
-  insert(options: object): Promise<unknown>
-  query(options: object): Promise<{ json(): Promise<unknown> }>
-  ping(): Promise<{ readonly success: boolean }>
-  close(): Promise<void>
-}
-
-test('ClickHouse’s official client writes and reads the tables, numbers of 64 bits too', async () => {
-  const module: { createClient(options: object): Client } = await import(
-    join((await engineModules()) ?? '', '@clickhouse/client')
-  )
-  const client = module.createClient({
-    url: engine.place.url,
-    username: 'otel',
-    password: enginePassword,
-    database: 'otel',
-  })
-  expect(await client.ping()).toMatchObject({ success: true })
-  const values = [
+test('The client writes and reads the tables, numbers of 64 bits too', async () => {
+  const { clickhouse } = engine
+  const row = {
+    Timestamp: '2026-11-21 10:00:00.123456789',
+    TraceId: 'client',
+    SpanId: 's',
+    Duration: '18446744073709551615',
+    SpanAttributes: { "it's": 'a\tb' },
+  }
+  await clickhouse.insert('otel_traces', [row])
+  const question = `SELECT Timestamp, toString(Duration) AS Duration, SpanAttributes, toUnixTimestamp64Micro(Timestamp) AS micros,
+    toUInt64(9007199254740991) AS largest, toFloat64('nan') AS unknown FROM otel_traces WHERE TraceId = 'client'`
+  const { TraceId: _, SpanId: __, ...told } = row
+  expect(await clickhouse.rows<object>(question)).toEqual([
     {
-      Timestamp: '2026-11-21 10:00:00.123456789',
-      TraceId: 'client',
-      SpanId: 's',
-      Duration: '18446744073709551615',
-      SpanAttributes: { "it's": 'a\tb' },
-    },
-  ]
-  await client.insert({ table: 'otel_traces', values, format: 'JSONEachRow' })
-  const result = await client.query({
-    query:
-      'SELECT Timestamp, toString(Duration) AS Duration, SpanAttributes FROM otel_traces WHERE TraceId = {id:String}',
-    query_params: { id: 'client' },
-    format: 'JSONEachRow',
-  })
-  expect(await result.json()).toEqual([
-    {
-      Timestamp: '2026-11-21 10:00:00.123456789',
-      Duration: '18446744073709551615',
-      SpanAttributes: { "it's": 'a\tb' },
+      ...told,
+      micros: Date.UTC(2026, 10, 21, 10) * 1000 + 123_456,
+      largest: Number.MAX_SAFE_INTEGER,
+      unknown: null,
     },
   ])
-  await client.close()
 })
 
 /** As ClickHouse's own client takes a file apart. */

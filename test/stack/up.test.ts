@@ -169,13 +169,13 @@ describe('With a stack that starts', () => {
 
   test('up names what did not arrive', async () => {
     await engine.ask('RENAME TABLE otel_logs TO otel_logs_away')
-    const error = await proveStack(openStack(dir), 1500).catch((reason: unknown) => reason)
+    const error = await proveStack(openStack(dir), engine.clickhouse, 1500).catch((reason: unknown) => reason)
     await engine.ask('RENAME TABLE otel_logs_away TO otel_logs')
     expect(String(error)).toContain('otel_logs')
     await engine.ask('CREATE TABLE otel_logs_empty AS otel_logs')
     await engine.ask('EXCHANGE TABLES otel_logs AND otel_logs_empty')
     await engine.ask('ALTER TABLE otel_logs ADD CONSTRAINT nothing CHECK false')
-    const late = await proveStack(openStack(dir), 1500).catch((reason: unknown) => reason)
+    const late = await proveStack(openStack(dir), engine.clickhouse, 1500).catch((reason: unknown) => reason)
     await engine.ask('EXCHANGE TABLES otel_logs AND otel_logs_empty')
     expect(String(late)).toContain("took the test's log record, and ClickHouse does not have it")
   })

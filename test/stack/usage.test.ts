@@ -43,7 +43,7 @@ beforeAll(async () => {
   engine = await startEngine(folder.path)
   collector = await startCollector({ settings, folder: folder.path, clickhousePort: engine.port })
   sqlite = await openStore(join(folder.path, 'hub.db'))
-  clickhouse = openClickHouseUsage(engine.place)
+  clickhouse = openClickHouseUsage(engine.clickhouse)
   const requests = [
     ...recordedCases.flatMap((name) => readRecorded(name)),
     { signal: 'traces' as const, body: tracesOf('f'.repeat(32), ours) },

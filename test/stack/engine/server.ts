@@ -58,7 +58,8 @@ const server = Bun.serve({
   async fetch(request) {
     const url = new URL(request.url)
     if (url.pathname === '/ping') return new Response('Ok.\n')
-    if (!knows(request, url.searchParams)) return failure('Code: 516. DB::Exception: Authentication failed', 403)
+    if (!knows(request, url.searchParams))
+      return failure('Code: 516. DB::Exception: otel: Authentication failed. (AUTHENTICATION_FAILED)', 403)
     const asked = readQuery(url.searchParams.get('query') ?? '', await readBody(request))
     const turn = last.then(() => answer(asked, url.searchParams))
     last = turn.catch(() => {})
