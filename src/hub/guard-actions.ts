@@ -4,7 +4,7 @@
  */
 import { describeError } from '../base/errors.ts'
 import type { Environment, GuardRule } from '../config/config.ts'
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import { type Crossing, crossingEnvironment } from './guard-crossing.ts'
 
 /** A crossing and what came of it. */
@@ -28,7 +28,7 @@ export interface GuardActions {
 }
 
 export interface GuardActionsOptions {
-  readonly store: Store
+  readonly store: Pick<AnyStore, 'marks' | 'putMark'>
   /** What commands get beside the facts. */
   readonly env: Environment
   /** A line for a person. */
@@ -46,27 +46,39 @@ const maxRunning = 4
 const maxWaiting = 100
 const webhookMs = 10_000
 
-export function createGuardActions(options: GuardActionsOptions): GuardActions {
-  return new RunningActions(options)
+/** Knows what was done before. Rejects with the store's failure. */
+export async function createGuardActions(options: GuardActionsOptions): Promise<GuardActions> {
+  const marks = await options.store.marks(firingPrefix, keptFirings)
+  return new RunningActions(
+    options,
+    marks.map(({ key, value }) => ({ key, firing: JSON.parse(value) as Firing })),
+  )
+}
+
+interface Known {
+  readonly key: string
+  firing: Firing
 }
 
 class RunningActions implements GuardActions {
-  private readonly known: { readonly key: string; firing: Firing }[]
   private readonly queue: (() => Promise<void>)[] = []
   private readonly running = new Set<Promise<void>>()
   private readonly ending = new AbortController()
   private count = 0
 
-  constructor(private readonly options: GuardActionsOptions) {
-    const marks = options.store.marks(firingPrefix, keptFirings)
-    this.known = marks.map(({ key, value }) => ({ key, firing: JSON.parse(value) as Firing }))
-  }
+  /** The last mark of a firing is the one that stays. */
+  private keeping: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly options: GuardActionsOptions,
+    private readonly known: Known[],
+  ) {}
 
   start(crossing: Crossing, rules: readonly GuardRule[]): void {
     this.count += 1
     const key = `${firingPrefix}${crossing.time} ${process.pid} ${this.count}`
     const isNoticed = rules.some((rule) => rule.isNoticed)
-    const entry = { key, firing: { ...crossing, isNoticed, outcomes: [] } }
+    const entry: Known = { key, firing: { ...crossing, isNoticed, outcomes: [] } }
     this.known.unshift(entry)
     this.known.splice(keptFirings)
     if (isNoticed) this.options.notice(crossing.text)
@@ -90,6 +102,7 @@ class RunningActions implements GuardActions {
     deadline.addEventListener('abort', end)
     if (deadline.aborted) end()
     while (this.running.size > 0) await Promise.race(this.running)
+    await Promise.race([this.keeping, aborted(deadline)])
     deadline.removeEventListener('abort', end)
   }
 
@@ -114,18 +127,18 @@ class RunningActions implements GuardActions {
     }
   }
 
-  private conclude(entry: (typeof this.known)[number], outcome: Outcome): void {
+  private conclude(entry: Known, outcome: Outcome): void {
     if (outcome.hasFailed) this.options.notice(`the guard’s ${outcome.what}`)
     entry.firing = { ...entry.firing, outcomes: [...entry.firing.outcomes, outcome] }
     this.keep(entry)
   }
 
-  private keep({ key, firing }: (typeof this.known)[number]): void {
-    try {
-      this.options.store.putMark({ key, timeUnixMicro: Date.parse(firing.time) * 1000, value: JSON.stringify(firing) })
-    } catch {
+  private keep({ key, firing }: Known): void {
+    const mark = { key, timeUnixMicro: Date.parse(firing.time) * 1000, value: JSON.stringify(firing) }
+    this.keeping = this.keeping
+      .then(() => this.options.store.putMark(mark))
       // The guard has told that its marks cannot be kept.
-    }
+      .catch(() => {})
     this.options.onChange(firing.session.id)
   }
 }
@@ -204,6 +217,12 @@ async function post(url: string, crossing: Crossing, { retryMs, signal }: PostOp
     if (waitMs === undefined) return { what: `${name} failed: ${words}`, hasFailed: true }
     await sleepUnless(signal, waitMs)
   }
+}
+
+/** Resolves when it is. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {

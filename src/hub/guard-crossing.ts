@@ -41,14 +41,13 @@ export interface Crossing extends Pick<GuardRule, 'on' | 'per' | 'above' | 'unit
   readonly day: GuardedDay
 }
 
-/** What a rule looks at, in its unit; undefined where it is not known. */
-export function measure(rule: GuardRule, session: GuardedSession, day: () => GuardedDay): number | undefined {
+/** What a rule looks at, in its unit; undefined where it is not known. `spent` is the session's, or the day's. */
+export function measure(rule: GuardRule, session: GuardedSession, spent: Spent): number | undefined {
   if (rule.on === 'context') {
     const { contextTokens: tokens, contextLimit: limit } = session
     if (rule.unit === 'tokens' || tokens === undefined) return tokens
     return limit === undefined ? undefined : tokens / limit
   }
-  const spent = rule.per === 'day' ? day() : session
   return rule.on === 'tokens' ? spent.tokens : (spent.costUsd ?? undefined)
 }
 

@@ -4,10 +4,10 @@ import type { Feed } from '../dashboard/feed.ts'
 import type { HealthSection } from '../dashboard/health-view.ts'
 import type { Live } from '../dashboard/live.ts'
 import type { Notice } from '../dashboard/overview.ts'
-import type { Store } from '../store/store.ts'
+import type { AnyStore } from '../store/store.ts'
 import type { Prices } from '../usage/pricing.ts'
 import { createGuard } from './guard.ts'
-import { createGuardActions } from './guard-actions.ts'
+import { aborted, createGuardActions } from './guard-actions.ts'
 import { guardHealth, guardNotices } from './guard-health.ts'
 import { findPlace } from './transcript-finder.ts'
 
@@ -22,7 +22,7 @@ export interface GuardWatch {
 
 export interface GuardWatchOptions {
   readonly rules: readonly GuardRule[]
-  readonly store: Store
+  readonly store: AnyStore
   readonly live: Live
   readonly feed: Feed
   readonly prices: Prices
@@ -32,11 +32,11 @@ export interface GuardWatchOptions {
   readonly notice: (message: string) => void
 }
 
-export const noGuard: GuardWatch = { begin: () => {}, health: () => [], notices: () => [], close: async () => {} }
-
-export function createGuardWatch({ rules, store, live, feed, prices, env, notice }: GuardWatchOptions): GuardWatch {
-  const actions = createGuardActions({ store, env, notice, onChange: (id) => feed.announce([id]) })
-  const guard = createGuard({
+/** Rejects with the store's failure. */
+export async function createGuardWatch(options: GuardWatchOptions): Promise<GuardWatch> {
+  const { rules, store, live, feed, prices, env, notice } = options
+  const actions = await createGuardActions({ store, env, notice, onChange: (id) => feed.announce([id]) })
+  const guard = await createGuard({
     rules,
     store,
     live,
@@ -49,9 +49,9 @@ export function createGuardWatch({ rules, store, live, feed, prices, env, notice
     begin: () => void feed.onBatch((batch) => guard.take(batch)),
     health: () => guardHealth(rules, actions.firings()),
     notices: () => guardNotices(actions.firings(), Date.now()),
-    close: (deadline) => {
-      guard.close()
-      return actions.close(deadline)
+    close: async (deadline) => {
+      await Promise.race([guard.close(), aborted(deadline)])
+      await actions.close(deadline)
     },
   }
 }

@@ -10,12 +10,12 @@ import { createFeed, type Feed } from '../dashboard/feed.ts'
 import { createLive } from '../dashboard/live.ts'
 import { type Dashboard, startDashboard } from '../dashboard/server.ts'
 import { type Receiver, type ReceiverCounts, startReceiver, type Verdict } from '../receiver/receiver.ts'
-import { clickhousePlace } from '../store/clickhouse-place.ts'
-import { type AnyStore, openStore } from '../store/store.ts'
+import { openAnyStore } from '../store/any-store.ts'
+import type { AnyStore } from '../store/store.ts'
 import type { OtlpBatch } from '../telemetry/otlp.ts'
 import { createRedactor, defaultRedaction, type RedactionRules } from '../telemetry/redact.ts'
 import { readPrices } from '../usage/pricing.ts'
-import { createGuardWatch, type GuardWatch, type GuardWatchOptions, noGuard } from './guard-watch.ts'
+import { createGuardWatch, type GuardWatch } from './guard-watch.ts'
 import { maskNative } from './masking.ts'
 import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
@@ -71,13 +71,13 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const prices = readPrices(config.prices)
   const feed = createFeed()
   const live = createLive()
-  const watched = { rules: config.guard, live, feed, prices, env, notice }
-  const { store, guard } = await openWatched(config.store, watched)
+  const store = await openAnyStore(config.store, { notice, prices, busyMs })
   const { redact } = createRedactor(redaction)
   const keeper = new Keeper({ store, feed, notice, redact })
   const shared = { host, ...(token === undefined ? {} : { token }) }
   let receiver: Receiver | undefined
   try {
+    const guard = await createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })
     receiver = await startReceiver({ ...shared, grpcPort, httpPort, log, accept: (batch) => keeper.accept(batch) })
     const { counts } = receiver
     const health = () => [receiverHealth(counts()), ...guard.health()]
@@ -96,22 +96,6 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     store.close()
     throw error
   }
-}
-
-/** A store, and who watches it. The guard asks at every change, and has to know at once: a ClickHouse is not watched. */
-async function openWatched(
-  where: string,
-  options: Omit<GuardWatchOptions, 'store'>,
-): Promise<{ readonly store: AnyStore; readonly guard: GuardWatch }> {
-  const { notice, prices, rules } = options
-  const place = clickhousePlace(where)
-  if (place === undefined) {
-    const store = await openStore(where, { notice, prices, busyMs })
-    return { store, guard: createGuardWatch({ ...options, store }) }
-  }
-  if (rules.length > 0) notice('the guard does not watch a store in ClickHouse: its rules do nothing here')
-  const { openClickHouseStore } = await import('../store/clickhouse.ts')
-  return { store: await openClickHouseStore(place, { prices }), guard: noGuard }
 }
 
 interface KeeperOptions {

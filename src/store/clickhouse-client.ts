@@ -62,6 +62,7 @@ class OfficialClient implements ClickHouse {
         database: place.database,
         clickhouse_settings: { ...settings },
         keep_alive: { eagerly_destroy_stale_sockets: true },
+        json: { parse: JSON.parse, stringify: wellFormedJson },
         log: { LoggerClass: Silence, level: ClickHouseLogLevel.OFF },
       })
     } catch (error) {
@@ -141,6 +142,19 @@ const hints: Readonly<Record<string, string>> = {
   243: 'its disk is full',
   497: 'give it a user who may do that',
   516: 'see the user and the password in the URL',
+}
+
+/** Half a surrogate pair would be refused, with all that comes along. */
+function wellFormedJson(value: unknown): string {
+  const text = JSON.stringify(value)
+  return text.includes('\\ud') ? JSON.stringify(wellFormed(value)) : text
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return value.map(wellFormed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key.toWellFormed(), wellFormed(each)]))
 }
 
 /** By what Bun and Node call it. */

@@ -52,7 +52,7 @@ export function logColumns(log: OtlpLogRecord): object {
     TraceId: log.traceId ?? '',
     SpanId: log.spanId ?? '',
     SeverityText: log.severityText ?? '',
-    SeverityNumber: log.severityNumber,
+    SeverityNumber: Math.max(0, Math.min(log.severityNumber, 255)),
     ...sourceColumns(source),
     ScopeAttributes: textsOf(source.scopeAttributes),
     Body: body === undefined ? '' : textOf(body),
@@ -117,7 +117,7 @@ function numberColumns(point: OtlpPoint): object {
       return { Value: finite(point.value), ...temporalityColumn(point.temporality), IsMonotonic: point.isMonotonic }
     case 'summary':
       return {
-        Count: point.count,
+        Count: counted(point.count),
         Sum: finite(point.sum),
         'ValueAtQuantiles.Quantile': point.quantiles.map(({ quantile }) => quantile),
         'ValueAtQuantiles.Value': point.quantiles.map(({ value }) => finite(value)),
@@ -125,18 +125,18 @@ function numberColumns(point: OtlpPoint): object {
     case 'histogram':
       return {
         ...statisticColumns(point),
-        BucketCounts: point.bucketCounts,
+        BucketCounts: point.bucketCounts.map(counted),
         ExplicitBounds: point.bounds,
       }
     case 'exponential_histogram':
       return {
         ...statisticColumns(point),
         Scale: point.scale,
-        ZeroCount: point.zeroCount,
+        ZeroCount: counted(point.zeroCount),
         PositiveOffset: point.positive.offset,
-        PositiveBucketCounts: point.positive.bucketCounts,
+        PositiveBucketCounts: point.positive.bucketCounts.map(counted),
         NegativeOffset: point.negative.offset,
-        NegativeBucketCounts: point.negative.bucketCounts,
+        NegativeBucketCounts: point.negative.bucketCounts.map(counted),
       }
   }
 }
@@ -144,11 +144,22 @@ function numberColumns(point: OtlpPoint): object {
 type Histogram = Extract<OtlpPoint, { type: 'histogram' | 'exponential_histogram' }>
 
 function statisticColumns({ count, sum = 0, min = 0, max = 0, temporality }: Histogram): object {
-  return { Count: count, Sum: finite(sum), Min: finite(min), Max: finite(max), ...temporalityColumn(temporality) }
+  return {
+    Count: counted(count),
+    Sum: finite(sum),
+    Min: finite(min),
+    Max: finite(max),
+    ...temporalityColumn(temporality),
+  }
 }
 
 function temporalityColumn(temporality: OtlpTemporality): object {
   return { AggregationTemporality: temporalities.indexOf(temporality) }
+}
+
+/** Of 64 bits, and without an exponent. */
+function counted(count: number): number {
+  return Math.max(0, Math.min(count, 2 ** 63))
 }
 
 /** JSON has no other numbers. */
@@ -164,10 +175,14 @@ function textOf(value: OtlpValue): string {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** To the microsecond, in UTC. */
+/** In the year 2262, where ClickHouse's nanoseconds end. */
+const lastUnixMicro = 2 ** 63 / 1000 - 1_000_000
+
+/** To the microsecond, in UTC; a time that ClickHouse cannot say is the next that it can. */
 export function timeText(unixMicro: number): string {
-  const micros = String(Math.floor(unixMicro) % 1_000_000).padStart(6, '0')
-  return `${new Date(Math.floor(unixMicro / 1000)).toISOString().slice(0, 19)}.${micros}Z`
+  const micro = Math.floor(Math.max(0, Math.min(unixMicro, lastUnixMicro)))
+  const rest = String(micro % 1_000_000).padStart(6, '0')
+  return `${new Date(Math.floor(micro / 1000)).toISOString().slice(0, 19)}.${rest}Z`
 }
 
 /** What is read of a row, by whatever table; times in microseconds. */

@@ -201,28 +201,39 @@ class ClickHouseStore implements AnyStore {
     await new Promise((resolve) => setImmediate(resolve))
     while (this.waiting.length > 0) {
       const turn = this.waiting.splice(0, mostTogether)
-      try {
-        await this.insertAll(turn.map(({ batch }) => batch))
-        for (const { resolve } of turn) resolve()
-      } catch (error) {
-        const reason = error instanceof Failure ? error.message : describeError(error)
-        for (const { reject } of turn) reject(new Failure('io', `ClickHouse has not kept it: ${reason}`))
+      const failed = await this.keep(turn)
+      if (failed === undefined) continue
+      // One that is refused takes none of the others with it; a ClickHouse that does not answer takes none at all.
+      const isOneOfThem = turn.length > 1 && failed.kind === 'data'
+      for (const each of turn) {
+        const failure = isOneOfThem ? await this.keep([each]) : failed
+        if (failure !== undefined) each.reject(new Failure('io', `not kept: ${failure.message}`, failure.hint))
       }
     }
     // At once: whoever hears now that theirs is kept may append the next.
     this.isWriting = false
   }
 
+  private async keep(turn: readonly Waiting[]): Promise<Failure | undefined> {
+    try {
+      await this.insertAll(turn.map(({ batch }) => batch))
+      for (const { resolve } of turn) resolve()
+      return undefined
+    } catch (error) {
+      return error instanceof Failure ? error : new Failure('unavailable', describeError(error))
+    }
+  }
+
   private async insertAll(batches: readonly OtlpBatch[]): Promise<void> {
     const spans = batches.flatMap((batch) => (batch.signal === 'traces' ? batch.spans : []))
     const logs = batches.flatMap((batch) => (batch.signal === 'logs' ? batch.logs : []))
     const points = batches.flatMap((batch) => (batch.signal === 'metrics' ? batch.points : []))
-    await this.clickhouse.insert('otel_traces', spans.map(spanColumns))
-    await this.clickhouse.insert('otel_logs', logs.map(logColumns))
-    for (const kind of metricTables) {
-      const ofKind = points.filter(({ type }) => type === kind)
-      await this.clickhouse.insert(`otel_metrics_${kind}`, ofKind.map(pointColumns))
-    }
+    const ofKind = Map.groupBy(points, ({ type }) => type)
+    await Promise.all([
+      this.clickhouse.insert('otel_traces', spans.map(spanColumns)),
+      this.clickhouse.insert('otel_logs', logs.map(logColumns)),
+      ...[...ofKind].map(([kind, each]) => this.clickhouse.insert(`otel_metrics_${kind}`, each.map(pointColumns))),
+    ])
   }
 
   private async spans(condition: string, limit?: number): Promise<readonly OtlpSpan[]> {

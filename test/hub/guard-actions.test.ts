@@ -50,18 +50,18 @@ function rule(actions: Partial<GuardRule>): GuardRule {
   return { name, on, per, above, unit, isNoticed: false, timeoutMs: 5000, ...actions }
 }
 
-function actionsWith(more: Partial<GuardActionsOptions> = {}) {
+async function actionsWith(more: Partial<GuardActionsOptions> = {}) {
   const said: string[] = []
   const env = { PATH: process.env.PATH ?? '', KEPT: 'yes' }
   const notice = (message: string) => void said.push(message)
-  const actions = createGuardActions({ store, env, retryMs: [1, 1], notice, onChange: () => {}, ...more })
+  const actions = await createGuardActions({ store, env, retryMs: [1, 1], notice, onChange: () => {}, ...more })
   return { ...actions, said, actions }
 }
 
 const later = () => AbortSignal.timeout(10_000)
 
 async function outcomeOf(given: Partial<GuardRule>): Promise<{ what: string; hasFailed: boolean; said: string[] }> {
-  const { actions, said } = actionsWith()
+  const { actions, said } = await actionsWith()
   actions.start(crossing, [rule(given)])
   await actions.close(later())
   const [outcome] = actions.firings()[0]?.outcomes ?? []
@@ -132,7 +132,7 @@ describe('A command', () => {
 
   test('that goes on when the hub ends is ended by its deadline', async () => {
     const file = join(folder, 'pid')
-    const { actions } = actionsWith()
+    const { actions } = await actionsWith()
     actions.start(crossing, [rule({ command: sh('echo $$ > "$1"; exec sleep 60', file), timeoutMs: 60_000 })])
     await until('it to run', () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'))
     await actions.close(AbortSignal.timeout(50))
@@ -144,7 +144,7 @@ describe('A command', () => {
 
   test('of many runs with no more than three others', async () => {
     const log = join(folder, 'log')
-    const { actions } = actionsWith()
+    const { actions } = await actionsWith()
     const command = sh('echo + >> "$1"; sleep 0.05; echo - >> "$1"', log)
     for (let count = 0; count < 12; count += 1) actions.start(crossing, [rule({ command })])
     await actions.close(later())
@@ -178,7 +178,7 @@ describe('A webhook', () => {
         return new Response('', { status, headers: status === 302 ? { location: '/elsewhere' } : {} })
       },
     })
-    const { actions, said } = actionsWith()
+    const { actions, said } = await actionsWith()
     const origin = `http://127.0.0.1:${server.port}`
     actions.start(crossing, [rule({ webhook: `${origin}/secret/path` })])
     await actions.close(signal)
@@ -222,7 +222,7 @@ describe('A webhook', () => {
 describe('What has fired', () => {
   test('is news when it fires, and when something has come of it', async () => {
     const news: string[] = []
-    const { actions } = actionsWith({ onChange: (id) => news.push(id) })
+    const { actions } = await actionsWith({ onChange: (id) => news.push(id) })
     actions.start(crossing, [rule({ command: ['true'] })])
     expect(news).toEqual(['s1'])
     await actions.close(later())
@@ -230,7 +230,7 @@ describe('What has fired', () => {
   })
 
   test('too often at once is told instead of done', async () => {
-    const { actions, said } = actionsWith()
+    const { actions, said } = await actionsWith()
     for (let count = 0; count < 110; count += 1) actions.start(crossing, [rule({ command: ['true'] })])
     await actions.close(later())
     expect(said).toEqual(Array.from({ length: 6 }, () => 'the guard’s queue is full: not done'))
@@ -239,12 +239,12 @@ describe('What has fired', () => {
   })
 
   test('is told a person where that is wanted, and is known with its outcome after a restart', async () => {
-    const first = actionsWith()
+    const first = await actionsWith()
     first.actions.start(crossing, [rule({ command: ['false'] }), rule({ isNoticed: true })])
     first.actions.start({ ...crossing, time: '2026-11-21T13:00:00.000Z', text: 'quiet' }, [rule({ command: ['true'] })])
     await first.actions.close(later())
     expect(first.said).toEqual([crossing.text, 'the guard’s command false ended with 1'])
-    const firings = actionsWith().actions.firings()
+    const firings = (await actionsWith()).actions.firings()
     expect(firings).toEqual(first.actions.firings())
     expect(guardNotices(firings, Date.parse(crossing.time))).toEqual([
       { text: crossing.text, unixMicro: Date.parse(crossing.time) * 1000, sessionId: 's1' },

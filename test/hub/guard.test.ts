@@ -30,7 +30,7 @@ interface Watch {
   readonly store: Store
   say(...batches: readonly OtlpBatch[]): Promise<void>
   fired(): string[]
-  close(): void
+  close(): Promise<void>
 }
 
 /** What a hub does with what comes, at a time of ours. */
@@ -39,7 +39,7 @@ async function watch(path: string, now: () => number, ...guard: object[]): Promi
   const live = createLive()
   await readLive(live, store, (now() - 30 * 60_000) * 1000)
   const crossings: Crossing[] = []
-  const told = createGuard({
+  const told = await createGuard({
     rules: rulesOf(...guard),
     store,
     live,
@@ -58,12 +58,12 @@ async function watch(path: string, now: () => number, ...guard: object[]): Promi
         await store.append(batch)
         live.take(batch)
         told.take(batch)
-        told.check()
+        await told.check()
       }
     },
     fired: () => crossings.map(({ rule, session }) => `${rule} @${session.id}`),
-    close: () => {
-      told.close()
+    close: async () => {
+      await told.close()
       store.close()
     },
   }
@@ -118,7 +118,7 @@ describe('A threshold on tokens', () => {
     })
     expect(crossing?.session.costUsd).toBeGreaterThan(0.01)
     expect(crossing?.day.tokens).toBe(served('05-full-grpc'))
-    guard.close()
+    await guard.close()
   })
 
   test('of a day is that of all its sessions, and fires anew the next day', async () => {
@@ -128,12 +128,12 @@ describe('A threshold on tokens', () => {
     const guard = await watch(path, atNoon, rule, lower)
     await guard.say(...recordedNow('40-two-concurrent', noon * 1000))
     expect(guard.fired()).toHaveLength(2)
-    guard.close()
+    await guard.close()
     const tomorrow = noon + 86_400_000
     const later = await watch(path, () => tomorrow, lower)
     await later.say(...recordedNow('05-full-grpc', tomorrow * 1000))
     expect(later.crossings.map(({ day }) => day.tokens)).toEqual([served('05-full-grpc')])
-    later.close()
+    await later.close()
   })
 })
 
@@ -152,7 +152,7 @@ describe('What is history', () => {
     await guard.say(...recordedNow('06-full-protobuf-gzip', (noon - 9 * 60_000) * 1000))
     expect(new Set(guard.crossings.map(({ session }) => session.id)).size).toBe(1)
     expect(guard.fired()).toHaveLength(3)
-    guard.close()
+    await guard.close()
   })
 
   test('of a session that goes on is not what it is now', async () => {
@@ -163,7 +163,7 @@ describe('What is history', () => {
     story.log('claude.user_prompt', 3590, {})
     await guard.say({ signal: 'traces', spans: story.spans }, { signal: 'logs', logs: story.logs })
     expect(guard.fired()).toEqual([])
-    guard.close()
+    await guard.close()
   })
 })
 
@@ -201,7 +201,7 @@ describe('A threshold on the context', () => {
       session: { id: 's', contextTokens: 161_000, contextLimit: 200_000 },
       text: 'session s is at 80.5%, 161,000 of 200,000 tokens (context above 80%)',
     })
-    guard.close()
+    await guard.close()
   })
 
   test('fires once over restarts of the hub, and is armed over them', async () => {
@@ -217,7 +217,7 @@ describe('A threshold on the context', () => {
       const guard = await watch(path, atNoon, { on: 'context', above: '80%' })
       await guard.say(...story.batches())
       counts.push(guard.crossings.length)
-      guard.close()
+      await guard.close()
     }
     expect(counts).toEqual([1, 0, 0, 1, 0])
   })
@@ -228,19 +228,19 @@ describe('A threshold on the context', () => {
     story.chat(1, 2, [150_001, 0, 0, 0], undefined, { 'gen_ai.response.model': 'who-knows' })
     await guard.say(...story.batches())
     expect(guard.fired()).toEqual(['context above 150000 tokens @s'])
-    guard.close()
+    await guard.close()
   })
 
   test('is that of the recorded main conversation, by claude’s events and by our spans', async () => {
     const tui = await watch(fresh(), atNoon, { on: 'context', above: '21400' })
     await tui.say(...recordedNow('70-tui-cumulative', noon * 1000))
     expect(tui.crossings.map(({ value }) => value)).toEqual([21_410, 21_498])
-    tui.close()
+    await tui.close()
     const ours = await watch(fresh(), atNoon, { on: 'context', above: 200 })
     await ours.say(...moved(batchesOf(await recorded('demo')), noon * 1000))
     expect(ours.crossings).toHaveLength(1)
     expect(ours.crossings[0]?.session).toMatchObject({ cwd: expect.any(String), contextLimit: 1_000_000 })
-    ours.close()
+    await ours.close()
   })
 })
 
@@ -249,7 +249,7 @@ describe('Rules of one threshold', () => {
     const store = await openStore(fresh())
     const live = createLive()
     const counts: number[] = []
-    const guard = createGuard({
+    const guard = await createGuard({
       rules: rulesOf({ on: 'tokens', above: 10, do: { command: ['true'] } }, { on: 'tokens', above: 10, do: 'notice' }),
       store,
       live,
@@ -263,10 +263,10 @@ describe('Rules of one threshold', () => {
     for (const batch of recordedNow('05-full-grpc', noon * 1000)) {
       await store.append(batch)
       guard.take(batch)
-      guard.check()
+      await guard.check()
     }
     expect(counts).toEqual([2])
-    guard.close()
+    await guard.close()
     store.close()
   })
 })

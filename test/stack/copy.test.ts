@@ -1,5 +1,5 @@
 /** `claude-otel copy`: what a hub has kept in SQLite is in ClickHouse once, however often it was stopped. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { decodeJson } from '../../src/receiver/json.ts'
 import { openClickHouseStore } from '../../src/store/clickhouse.ts'
@@ -9,6 +9,8 @@ import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { encodeJson, readRecorded } from '../receiver/messages.ts'
 import { type Engine, enginePassword, startEngine, temporaryFolder } from './kit.ts'
 
+// Many questions, one after the other.
+setDefaultTimeout(60_000)
 const folder = temporaryFolder()
 const path = join(folder.path, 'hub.db')
 const always = { sinceUnixMicro: 0, untilUnixMicro: Number.MAX_SAFE_INTEGER }

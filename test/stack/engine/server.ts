@@ -49,6 +49,8 @@ const notSettings = new Set([
 
 let last: Promise<unknown> = Promise.resolve()
 let inUse = ''
+/** As the last query had them. */
+const settings = new Map<string, string>()
 
 const server = Bun.serve({
   hostname: '127.0.0.1',
@@ -97,24 +99,33 @@ function readQuery(query: string, body: Uint8Array): Asked {
 
 async function answer({ sql, data }: Asked, params: URLSearchParams): Promise<Response> {
   const run = (query: string, format: string) => session.queryAsync(query, { format })
-  const settings = [...params].filter(([name]) => !notSettings.has(name))
   const database = params.get('database') || 'default'
   if (database !== inUse) await run(`USE ${database}`, 'TSV')
   inUse = database
-  for (const [name, value] of settings) await run(`SET ${name} = ${quote(value)}`, 'TSV')
-  try {
-    if (data !== undefined) {
-      await insert(sql, data, run)
-      return respond(new Uint8Array(), 'TSV')
-    }
-    const format = params.get('default_format') ?? 'TabSeparated'
-    if (format === 'Native' && !/^\s*(CREATE|ALTER|DROP|INSERT|SET|TRUNCATE|OPTIMIZE)/i.test(sql)) {
-      const result = await run(sql, 'JSONCompactEachRowWithNamesAndTypes')
-      return respond(encodeNative(result.text()), 'Native')
-    }
-    return respond((await run(sql, format)).bytes(), format)
-  } finally {
-    for (const [name] of settings) if (!name.startsWith('param_')) await run(`SET ${name} = DEFAULT`, 'TSV')
+  await set(new Map([...params].filter(([name]) => !notSettings.has(name))), run)
+  if (data !== undefined) {
+    await insert(sql, data, run)
+    return respond(new Uint8Array(), 'TSV')
+  }
+  const format = params.get('default_format') ?? 'TabSeparated'
+  if (format === 'Native' && !/^\s*(CREATE|ALTER|DROP|INSERT|SET|TRUNCATE|OPTIMIZE)/i.test(sql)) {
+    const result = await run(sql, 'JSONCompactEachRowWithNamesAndTypes')
+    return respond(encodeNative(result.text()), 'Native')
+  }
+  return respond((await run(sql, format)).bytes(), format)
+}
+
+/** Nothing of what the query before had stays, but for parameters, which only who names them sees. */
+async function set(wanted: ReadonlyMap<string, string>, run: (query: string, format: string) => Promise<Result>) {
+  for (const name of settings.keys()) {
+    if (wanted.has(name) || name.startsWith('param_')) continue
+    await run(`SET ${name} = DEFAULT`, 'TSV')
+    settings.delete(name)
+  }
+  for (const [name, value] of wanted) {
+    if (settings.get(name) === value) continue
+    await run(`SET ${name} = ${quote(value)}`, 'TSV')
+    settings.set(name, value)
   }
 }
 
