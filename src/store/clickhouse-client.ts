@@ -134,8 +134,13 @@ class OfficialClient implements ClickHouse {
   }
 }
 
+const otherSchema =
+  'its schema is of another version: `claude-otel stack up` or a hub that keeps there brings it up to date'
+
 /** By ClickHouse's own numbers of what can go wrong. */
 const hints: Readonly<Record<string, string>> = {
+  47: otherSchema,
+  60: otherSchema,
   81: 'make it: CREATE DATABASE, or name another one in the URL',
   164: 'give it a user who may write; to read, one of readonly = 2',
   241: 'it has too little memory for that: raise its bounds, or ask for less',

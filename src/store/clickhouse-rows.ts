@@ -94,7 +94,8 @@ export function requestColumns(record: UsageRecord): object {
     CacheCreationTokens: record.cacheCreationTokens,
     CacheCreation1hTokens: record.cacheCreation1hTokens ?? 0,
     Speed: record.speed ?? '',
-    CostUsd: record.costUsd,
+    // What was looked up can be looked up again.
+    CostUsd: record.costSource === 'claude' ? record.costUsd : null,
     DurationMs: record.durationMs ?? 0,
     Repository: record.repository ?? '',
   }

@@ -3,6 +3,7 @@
  * Those that the Collector's exporter writes have its columns, by name and type, and more that are computed; all are keyed so that
  * what is sent twice becomes one row: when parts merge, or at once for whoever reads with FINAL.
  */
+import * as sums from './clickhouse-kept-sums.ts'
 import { sessionsFrom, sessionsView, sessionTable, sessionTellers } from './clickhouse-sessions.ts'
 import { logs, metricTable, metricTables, traces, traceTimes, traceTimesView } from './clickhouse-tables.ts'
 import * as views from './clickhouse-views.ts'
@@ -43,6 +44,7 @@ export const clickhouseMigrations: readonly (readonly string[])[] = [
     views.toolLatency,
     views.spanLogs,
   ],
+  [sums.usageSums, sums.usageTold, sums.usageRecordsAndSums, sums.usageAnew, sums.usageHourlyAnew],
 ]
 
 /** The column that a row's age is told by, and which of the ages it is held to. */
@@ -53,6 +55,7 @@ const agingColumns: Readonly<Record<string, readonly [keyof KeptDays, string]>> 
   ...Object.fromEntries(metricTables.map((kind) => [`otel_metrics_${kind}`, ['metrics', 'TimeUnix'] as const])),
   claude_requests: ['usage', 'Time'],
   claude_usage_points: ['usage', 'Time'],
+  claude_usage_sums: ['usage', 'Slot'],
   claude_tool_calls: ['usage', 'Time'],
   claude_session_facts: ['usage', 'LastTime'],
   claude_transcript_files: ['usage', 'Time'],

@@ -8,6 +8,7 @@ import { chooseSource } from '../usage/sources.ts'
 import type { ClickHouse } from './clickhouse-client.ts'
 import { quote } from './clickhouse-place.ts'
 import type { Later, Period, UsageGroup, UsageSum } from './store.ts'
+import { slotMicro } from './usage-sums.ts'
 
 /** What `claude-otel usage` asks of a store; one that is elsewhere answers later. */
 export interface UsageStore {
@@ -17,8 +18,22 @@ export interface UsageStore {
   close(): void
 }
 
+/** What one teller says of a quarter of an hour of a session, by model and purpose. */
+export interface ToldUsage extends UsageTotals {
+  readonly sessionId: string
+  readonly source: UsageSource
+  readonly slotUnixMicro: number
+  readonly model: string
+  readonly querySource: string
+}
+
+/** In ClickHouse also without what there are only sums of. */
+export interface ClickHouseUsageStore extends UsageStore {
+  told(sessionIds: readonly string[]): Promise<readonly ToldUsage[]>
+}
+
 /** Nothing is asked before the first question; `close` closes the ClickHouse. */
-export function openClickHouseUsage(clickhouse: ClickHouse, prices: Prices = createPrices()): UsageStore {
+export function openClickHouseUsage(clickhouse: ClickHouse, prices: Prices = createPrices()): ClickHouseUsageStore {
   return new ClickHouseUsage(clickhouse, prices)
 }
 
@@ -39,86 +54,91 @@ function groupings(zone: string): Readonly<Record<Exclude<UsageGroup, 'costSourc
 /** From here on a request costs more as a whole, with some models. */
 const longContextTokens = 200_000
 
-/** Requests of which one price holds for all: of one model, one day, on one side of the long context. */
+/** Rows of which one price holds for all: of one model, one day, on one side of the long context. */
 interface Cell extends TokenCounts {
   readonly keys: readonly string[]
   readonly sessions: readonly string[]
+  readonly firstUnixMicro: number
   readonly lastUnixMicro: number
   readonly model: string
+  readonly rows: number
   readonly requests: number
   readonly cacheCreation1hTokens: number
-  /** Claude Code's own figure. */
   readonly statedUsd: number | null
+  /** Who stated it; empty for nobody. */
+  readonly costSource: string
   /** Nobody has stated a price, and one can be looked up. */
   readonly isListed: boolean
 }
 
-interface PricedCell extends Cell {
-  readonly costUsd: number | null
-  readonly costSource: string
+type PricedCell = Omit<Cell, 'statedUsd' | 'isListed'> & { readonly costUsd: number | null }
+
+/** Which rows, and by what they are told apart, in SQL. */
+interface CellQuestion {
+  readonly view: 'claude_usage' | 'claude_usage_records' | 'claude_usage_told'
+  readonly keys: readonly string[]
+  readonly condition: string
 }
 
-class ClickHouseUsage implements UsageStore {
+class ClickHouseUsage implements ClickHouseUsageStore {
   constructor(
     private readonly clickhouse: ClickHouse,
     private readonly prices: Prices,
   ) {}
 
   async usage(by: readonly UsageGroup[], period: Period): Promise<readonly UsageSum[]> {
-    const cells = (await this.cells(by, period)).map((cell) => this.priced(cell))
-    const sums = new Map<string, { readonly keys: readonly string[]; readonly cells: PricedCell[] }>()
-    for (const cell of cells) {
-      const rest = [...cell.keys]
-      const keys = by.map((group) => (group === 'costSource' ? cell.costSource : (rest.shift() ?? '')))
-      const key = JSON.stringify(keys)
-      const found = sums.get(key)
-      if (found === undefined) sums.set(key, { keys, cells: [cell] })
-      else found.cells.push(cell)
-    }
+    const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
+    const keys = by.flatMap((group) => (group === 'costSource' ? [] : [known[group]]))
+    const cells = await this.cells({ view: 'claude_usage', keys, condition: within('Time', period) })
+    const sums = Map.groupBy(cells, (cell) => JSON.stringify(groupsOf(by, cell)))
     return [...sums.values()]
+      .map((cells) => ({ cells, keys: cells[0] === undefined ? [] : groupsOf(by, cells[0]) }))
       .toSorted((a, b) => compare(a.keys, b.keys))
       .map(({ keys, cells }) => sumOf(by, keys, cells))
   }
 
-  async sessionUsages(
-    { sinceUnixMicro, untilUnixMicro }: Period,
-    sessionId?: string,
-  ): Promise<readonly SessionUsage[]> {
-    const rows = await this.clickhouse.rows<TokenCounts & SessionRow>(`SELECT SessionId AS sessionId, Source AS source,
-      toUnixTimestamp64Micro(min(Time)) AS firstUnixMicro, toUnixTimestamp64Micro(max(Time)) AS lastUnixMicro,
-      sum(Requests) AS requests, ${tokenSums}, sum(CostUsd) AS costUsd, sumIf(Requests, isNull(CostUsd)) AS unpricedRequests
-      FROM claude_usage_records ${sessionId === undefined ? '' : `WHERE SessionId = ${quote(sessionId)}`}
-      GROUP BY SessionId, Source ORDER BY SessionId`)
-    const bySession = Map.groupBy(rows, ({ sessionId }) => sessionId)
-    return [...bySession]
-      .map(([sessionId, rows]) => sessionUsage(sessionId, rows))
-      .filter(({ firstUnixMicro, lastUnixMicro }) => lastUnixMicro >= sinceUnixMicro && firstUnixMicro < untilUnixMicro)
+  async sessionUsages(period: Period, sessionId?: string): Promise<readonly SessionUsage[]> {
+    const ofTime = `SessionId IN (SELECT SessionId FROM claude_usage_records GROUP BY SessionId
+      HAVING ${within('max(Time)', period)})`
+    const condition = sessionId === undefined ? ofTime : `SessionId = ${quote(sessionId)}`
+    const cells = await this.cells({ view: 'claude_usage_records', keys: ['SessionId', 'Source'], condition })
+    return [...Map.groupBy(cells, ({ keys }) => keys[0] ?? '')]
+      .map(([id, cells]) => sessionUsage(id, cells))
+      .toSorted((one, other) => one.lastUnixMicro - other.lastUnixMicro)
+  }
+
+  async told(sessionIds: readonly string[]): Promise<readonly ToldUsage[]> {
+    const keys = ['SessionId', 'Source', `intDiv(toUnixTimestamp64Micro(Time), ${slotMicro})`, 'Model', 'QuerySource']
+    const condition = `SessionId IN (${sessionIds.map(quote).join(', ')})`
+    const cells = await this.cells({ view: 'claude_usage_told', keys, condition })
+    return [...Map.groupBy(cells, (cell) => JSON.stringify(cell.keys)).values()].map((cells) => {
+      const [sessionId = '', source = '', slot = '', model = '', querySource = ''] = cells[0]?.keys ?? []
+      const slotUnixMicro = Number(slot) * slotMicro
+      return { sessionId, source: source as UsageSource, slotUnixMicro, model, querySource, ...totalsOf(cells) }
+    })
   }
 
   close(): void {
     void this.clickhouse.close()
   }
 
-  private async cells(by: readonly UsageGroup[], { sinceUnixMicro, untilUnixMicro }: Period): Promise<readonly Cell[]> {
-    const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
-    const keys = by.flatMap((group) => (group === 'costSource' ? [] : [`toString(${known[group]})`]))
+  private async cells({ view, keys, condition }: CellQuestion): Promise<readonly PricedCell[]> {
     const rows = await this.clickhouse.rows<Omit<Cell, 'isListed'> & { readonly isListed: number }>(`SELECT
-      [${keys.join(', ')}]::Array(String) AS keys, groupUniqArray(SessionId) AS sessions,
-      toUnixTimestamp64Micro(max(Time)) AS lastUnixMicro, any(Model) AS model, count() AS requests, ${tokenSums},
-      sum(CacheCreation1hTokens) AS cacheCreation1hTokens, sum(CostUsd) AS statedUsd,
-      any(isNull(CostUsd) AND Source != 'metrics' AND Speed IN ('', 'normal', 'standard')) AS isListed
-      FROM claude_usage
-      WHERE Time >= fromUnixTimestamp64Micro(${bounded(sinceUnixMicro)}) AND Time < fromUnixTimestamp64Micro(${bounded(untilUnixMicro)})
-      GROUP BY keys, Model, toDate(Time), Source, Speed, isNull(CostUsd) AND Source != 'metrics',
-        Source != 'metrics' AND InputTokens + CacheReadTokens + CacheCreationTokens > ${longContextTokens}`)
-    return rows.map((row) => ({ ...row, isListed: row.isListed === 1 }))
+      [${keys.map((key) => `toString(${key})`).join(', ')}]::Array(String) AS keys, groupUniqArray(SessionId) AS sessions,
+      toUnixTimestamp64Micro(min(Time)) AS firstUnixMicro, toUnixTimestamp64Micro(max(Time)) AS lastUnixMicro,
+      any(Model) AS model, count() AS rows, sum(Requests) AS requests, ${tokenSums},
+      sum(CacheCreation1hTokens) AS cacheCreation1hTokens, sum(CostUsd) AS statedUsd, any(CostSource) AS costSource,
+      any(IsListed) AS isListed
+      FROM ${view} WHERE ${condition}
+      GROUP BY keys, Model, toDate(Time), CostSource, IsListed,
+        IsListed AND InputTokens + CacheReadTokens + CacheCreationTokens > ${longContextTokens}`)
+    return rows.map((row) => this.priced({ ...row, isListed: Boolean(row.isListed) }))
   }
 
-  /** A price is linear in tokens, so that of the mean request times their number is that of all. */
-  private priced(cell: Cell): PricedCell {
-    if (cell.statedUsd !== null) return { ...cell, costUsd: cell.statedUsd, costSource: 'claude' }
-    const { requests, model, lastUnixMicro } = cell
-    const mean = (tokens: number): number => tokens / requests
+  /** A price is linear in tokens, so that of the mean row times their number is that of all. */
+  private priced({ statedUsd, isListed, ...cell }: Cell): PricedCell {
+    if (!isListed) return { ...cell, costUsd: statedUsd }
+    const mean = (tokens: number): number => tokens / cell.rows
     const tokens = {
       inputTokens: mean(cell.inputTokens),
       outputTokens: mean(cell.outputTokens),
@@ -126,54 +146,63 @@ class ClickHouseUsage implements UsageStore {
       cacheCreationTokens: mean(cell.cacheCreationTokens),
       cacheCreation1hTokens: mean(cell.cacheCreation1hTokens),
     }
-    const price = cell.isListed ? this.prices.priceOf(model, tokens, lastUnixMicro) : undefined
-    if (price === undefined) return { ...cell, costUsd: null, costSource: '' }
-    return { ...cell, costUsd: price.usd * requests, costSource: price.source }
+    const price = this.prices.priceOf(cell.model, tokens, cell.lastUnixMicro)
+    if (price === undefined) return { ...cell, costUsd: null }
+    return { ...cell, costUsd: price.usd * cell.rows, costSource: price.source }
   }
 }
 
 const tokenSums = `sum(InputTokens) AS inputTokens, sum(OutputTokens) AS outputTokens, sum(CacheReadTokens) AS cacheReadTokens,
       sum(CacheCreationTokens) AS cacheCreationTokens`
 
+function within(time: string, { sinceUnixMicro, untilUnixMicro }: Period): string {
+  return `${time} >= ${moment(sinceUnixMicro)} AND ${time} < ${moment(untilUnixMicro)}`
+}
+
 /** Within what ClickHouse's times can say. */
-function bounded(unixMicro: number): number {
-  return Math.max(0, Math.min(Math.floor(unixMicro), Date.UTC(2200, 0) * 1000))
+function moment(unixMicro: number): string {
+  return `fromUnixTimestamp64Micro(${Math.max(0, Math.min(Math.floor(unixMicro), Date.UTC(2200, 0) * 1000))})`
 }
 
-interface SessionRow extends UsageTotals {
-  readonly sessionId: string
-  readonly source: UsageSource
-  readonly firstUnixMicro: number
-  readonly lastUnixMicro: number
+function groupsOf(by: readonly UsageGroup[], cell: PricedCell): readonly string[] {
+  const rest = [...cell.keys]
+  return by.map((group) => (group === 'costSource' ? cell.costSource : (rest.shift() ?? '')))
 }
 
-function sessionUsage(sessionId: string, rows: readonly SessionRow[]): SessionUsage {
-  const totals = rows.map(({ sessionId: _, source, firstUnixMicro: __, lastUnixMicro: ___, ...totals }) => [
-    source,
-    totals,
-  ])
-  const bySource: SessionUsage['bySource'] = Object.fromEntries(totals)
+function sessionUsage(sessionId: string, cells: readonly PricedCell[]): SessionUsage {
+  const bySource: SessionUsage['bySource'] = Object.fromEntries(
+    [...Map.groupBy(cells, ({ keys }) => keys[1] ?? '')].map(([source, cells]) => [source, totalsOf(cells)]),
+  )
   const source = chooseSource(bySource)
   return {
     sessionId,
     orchestrationId: sessionId,
-    firstUnixMicro: Math.min(...rows.map(({ firstUnixMicro }) => firstUnixMicro)),
-    lastUnixMicro: Math.max(...rows.map(({ lastUnixMicro }) => lastUnixMicro)),
+    firstUnixMicro: Math.min(...cells.map(({ firstUnixMicro }) => firstUnixMicro)),
+    lastUnixMicro: Math.max(...cells.map(({ lastUnixMicro }) => lastUnixMicro)),
     ...(source === undefined ? {} : { source }),
     bySource,
   }
 }
 
-function sumOf(by: readonly UsageGroup[], keys: readonly string[], cells: readonly PricedCell[]): UsageSum {
+function totalsOf(cells: readonly PricedCell[]): UsageTotals {
   const sum = (of: (cell: PricedCell) => number): number => cells.reduce((total, cell) => total + of(cell), 0)
   const isPriced = cells.some(({ costUsd }) => costUsd !== null)
   return {
-    ...Object.fromEntries(by.map((group, at) => [group, keys[at] ?? ''])),
+    requests: sum(({ requests }) => requests),
     inputTokens: sum(({ inputTokens }) => inputTokens),
     outputTokens: sum(({ outputTokens }) => outputTokens),
     cacheReadTokens: sum(({ cacheReadTokens }) => cacheReadTokens),
     cacheCreationTokens: sum(({ cacheCreationTokens }) => cacheCreationTokens),
     costUsd: isPriced ? sum(({ costUsd }) => costUsd ?? 0) : null,
+    unpricedRequests: sum(({ costUsd, requests }) => (costUsd === null ? requests : 0)),
+  }
+}
+
+function sumOf(by: readonly UsageGroup[], keys: readonly string[], cells: readonly PricedCell[]): UsageSum {
+  const { requests: _, unpricedRequests: __, ...totals } = totalsOf(cells)
+  return {
+    ...Object.fromEntries(by.map((group, at) => [group, keys[at] ?? ''])),
+    ...totals,
     sessions: new Set(cells.flatMap(({ sessions }) => sessions)).size,
     lastUnixMicro: Math.max(...cells.map(({ lastUnixMicro }) => lastUnixMicro)),
   }

@@ -6,7 +6,7 @@ import type { Database } from 'bun:sqlite'
 import type { Period, UsageGroup, UsageSum } from './store.ts'
 
 /** A quarter of an hour: in every time zone days consist of them. */
-const slotMicro = 15 * 60_000_000
+export const slotMicro = 15 * 60_000_000
 
 /** When the slot of a time begins. */
 export function slotOf(unixMicro: number): number {

@@ -9,7 +9,7 @@ import { openClickHouseStore } from '../../src/store/clickhouse.ts'
 import type { SessionFacts } from '../../src/store/session-facts.ts'
 import { type AnyStore, openStore, type Store } from '../../src/store/store.ts'
 import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
-import type { UsageRecord } from '../../src/usage/record.ts'
+import type { SessionUsage, UsageRecord } from '../../src/usage/record.ts'
 import { batchesOf, recorded } from '../dashboard/recorded.ts'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { until } from '../kit/until.ts'
@@ -82,6 +82,14 @@ function sorted(value: unknown): unknown {
   )
 }
 
+/** What each source says, with costs to the millionth: sums of floats depend on their order. */
+function told(usage: SessionUsage | undefined) {
+  if (usage === undefined || usage.source === undefined) return undefined
+  const sources = Object.entries(usage.bySource).toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const rounded = sources.map(([name, totals]) => [name, { ...totals, costUsd: totals.costUsd?.toFixed(6) }])
+  return { source: usage.source, lastUnixMicro: Math.floor(usage.lastUnixMicro), sources: rounded }
+}
+
 describe('What ClickHouse answers is what SQLite answers', () => {
   test('to which sessions there are, and what is known of each', async () => {
     expect(sessions.length).toBeGreaterThan(5)
@@ -137,8 +145,14 @@ describe('What ClickHouse answers is what SQLite answers', () => {
     const tokens = async (store: AnyStore) =>
       (await store.usage(['session', 'model'], always)).map(({ costUsd: _, ...sum }) => sum)
     expect(await tokens(clickhouse)).toEqual(await tokens(sqlite))
-    for (const id of sessions)
-      expect((await clickhouse.sessionUsage(id))?.source).toEqual(sqlite.sessionUsage(id)?.source)
+    for (const id of sessions) {
+      const expected = sqlite.sessionUsage(id)
+      expect(told(await clickhouse.sessionUsage(id))).toEqual(told(expected))
+      const all = await clickhouse.sessionUsages(always)
+      expect(told(all.find(({ sessionId }) => sessionId === id))).toEqual(told(expected))
+    }
+    expect(sessions.some((id) => (sqlite.sessionUsage(id)?.bySource.wrapper?.costUsd ?? 0) > 0)).toBe(true)
+    expect(await clickhouse.sessionUsage('none')).toBeUndefined()
   })
 
   test('to how much there is, once what came twice has been merged', async () => {

@@ -1,0 +1,73 @@
+/** Usage in ClickHouse with sums of what nobody can tell any more: their table, and the views of usage over both. */
+import { text } from './clickhouse-columns.ts'
+import { usage, usageHourly } from './clickhouse-views.ts'
+
+/**
+ * Usage of which nothing is left but sums by quarters of an hour, from a store whose records have gone by their age: what a session
+ * used beyond what is told of it here. A sum can be less than nothing, where what is told is told later than it was used.
+ */
+export const usageSums = `CREATE TABLE IF NOT EXISTS claude_usage_sums (
+  SessionId ${text},
+  Source LowCardinality(String),
+  Slot DateTime CODEC(Delta, ZSTD(1)),
+  Model LowCardinality(String),
+  QuerySource LowCardinality(String),
+  CostSource LowCardinality(String),
+  Repository LowCardinality(String),
+  Time DateTime64(6) CODEC(Delta(8), ZSTD(1)),
+  Requests Int64 CODEC(T64, ZSTD(1)),
+  InputTokens Int64 CODEC(T64, ZSTD(1)),
+  OutputTokens Int64 CODEC(T64, ZSTD(1)),
+  CacheReadTokens Int64 CODEC(T64, ZSTD(1)),
+  CacheCreationTokens Int64 CODEC(T64, ZSTD(1)),
+  CostUsd Nullable(Float64) CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(Slot)
+ORDER BY (SessionId, Source, Slot, Model, QuerySource, CostSource, Repository)
+SETTINGS ttl_only_drop_parts = 1`
+
+/** Every word of every teller; whether a price can be looked up for it, and who has stated one. */
+export const usageTold = `CREATE OR REPLACE VIEW claude_usage_told AS
+SELECT
+  if(SessionId = '', 'unknown', SessionId) AS SessionId, CAST(Source, 'String') AS Source, toDateTime64(Time, 6) AS Time,
+  CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
+  -- Of an answer that was cut short a span tells what its message did not; that is no request of its own.
+  toInt64(InputTokens + CacheReadTokens + CacheCreationTokens > 0) AS Requests,
+  toInt64(InputTokens) AS InputTokens, toInt64(OutputTokens) AS OutputTokens, toInt64(CacheReadTokens) AS CacheReadTokens,
+  toInt64(CacheCreationTokens) AS CacheCreationTokens, toInt64(CacheCreation1hTokens) AS CacheCreation1hTokens, CostUsd,
+  if(isNull(CostUsd), '', 'claude') AS CostSource, isNull(CostUsd) AND Speed IN ('', 'normal', 'standard') AS IsListed,
+  CAST(Repository, 'String') AS Repository
+FROM claude_requests FINAL
+UNION ALL
+SELECT
+  SessionId, 'metrics' AS Source, toDateTime64(Time, 6) AS Time, CAST(Model, 'String') AS Model,
+  CAST(QuerySource, 'String') AS QuerySource, toInt64(0) AS Requests,
+  if(Kind = 'input', toInt64(Step), 0) AS InputTokens,
+  if(Kind = 'output', toInt64(Step), 0) AS OutputTokens,
+  if(Kind = 'cacheRead', toInt64(Step), 0) AS CacheReadTokens,
+  if(Kind = 'cacheCreation', toInt64(Step), 0) AS CacheCreationTokens,
+  toInt64(0) AS CacheCreation1hTokens, if(Kind = 'cost', Step, NULL) AS CostUsd,
+  'claude' AS CostSource, 0 AS IsListed, '' AS Repository
+FROM (
+  SELECT *,
+    lagInFrame(Value, 1, -1) OVER (
+      PARTITION BY SessionId, Stream, IsDelta, Start ORDER BY Time ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    ) AS Before,
+    -- The first value of a stream that does not say when it began is where it stands; one that falls has begun anew.
+    multiIf(IsDelta, Value, Before < 0, if(Start = 0, 0, Value), Value < Before, Value, Value - Before) AS Step
+  FROM claude_usage_points FINAL
+)
+WHERE Step > 0`
+
+/** With what there are only sums of. */
+export const usageRecordsAndSums = `CREATE OR REPLACE VIEW claude_usage_records AS
+SELECT * FROM claude_usage_told
+UNION ALL
+SELECT SessionId, CAST(Source, 'String') AS Source, Time, CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
+  Requests, InputTokens, OutputTokens, CacheReadTokens, CacheCreationTokens, toInt64(0) AS CacheCreation1hTokens, CostUsd,
+  CAST(CostSource, 'String') AS CostSource, 0 AS IsListed, CAST(Repository, 'String') AS Repository
+FROM claude_usage_sums FINAL`
+
+/** The same words, of columns that have come since. */
+export const usageAnew = usage.replace('CREATE VIEW IF NOT EXISTS', 'CREATE OR REPLACE VIEW')
+export const usageHourlyAnew = usageHourly.replace('CREATE VIEW IF NOT EXISTS', 'CREATE OR REPLACE VIEW')
