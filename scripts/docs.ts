@@ -4,9 +4,12 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { renderVariables } from '../src/base/shells.ts'
 import { hookEvents } from '../src/claude/events.ts'
 import { type Preset, presetNames, presets } from '../src/config/presets.ts'
 import { type Setting, settingKeys, settings, variablesOf } from '../src/config/settings.ts'
+import { stackVariables } from '../src/stack/env-files.ts'
+import { readStackSettings } from '../src/stack/settings.ts'
 import { attributes, contentAttributes, logEvents, spanEvents } from '../src/telemetry/attributes.ts'
 import { detectors } from '../src/telemetry/detectors.ts'
 import { type Instrument, instruments } from '../src/telemetry/metrics.ts'
@@ -85,6 +88,13 @@ const tables: Readonly<Record<string, () => string>> = {
       ['Hook event', 'Runs'],
       Object.entries(hookEvents).map(([name, { run }]) => [code(name), runs[run]]),
     ),
+  'stack-env': () => `${oneLine('sh')}\n${oneLine('powershell')}`,
+}
+
+/** What a stack's environment file does, in one line. */
+function oneLine(shell: 'sh' | 'powershell'): string {
+  const variables = renderVariables(shell, stackVariables(readStackSettings('OTLP_TOKEN=<OTLP_TOKEN>')))
+  return `\`\`\`${shell}\n${variables.trim().replaceAll('\n', '; ')}; claude-otel\n\`\`\`\n`
 }
 
 const runs = {

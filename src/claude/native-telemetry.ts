@@ -6,7 +6,16 @@ import type { SignalType } from '../telemetry/signal.ts'
 /** Where each kind of signal goes; one that is absent is not sent. */
 export type Targets = Partial<Readonly<Record<SignalType, OtlpTarget>>>
 
-/** In the order in which they are best read. One set for all signals where they go to one place, else one for each. */
+/** Milliseconds between two exports: often enough to look at, rarely enough to forget. Claude Code's own are a minute and 5 s. */
+const intervals = {
+  metrics: ['OTEL_METRIC_EXPORT_INTERVAL', '10000'],
+  logs: ['OTEL_LOGS_EXPORT_INTERVAL', '5000'],
+} as const
+
+/**
+ * Everything that a plain claude needs, wherever it is written: `claude-otel env`, the files of a stack, the README. In the order in
+ * which it is best read. One set for all signals where they go to one place, else one for each.
+ */
 export function telemetryVariables(targets: Targets): Record<string, string> {
   const sent = signalTypes.filter((type) => targets[type] !== undefined)
   const each = sent.map((type) => [type, destinationOf(type, targets[type])] as const)
@@ -21,6 +30,7 @@ export function telemetryVariables(targets: Targets): Record<string, string> {
       ? named('', first?.[1])
       : Object.assign({}, ...each.map(([type, of]) => named(`${type.toUpperCase()}_`, of)))),
     ...tlsOf(first === undefined ? undefined : targets[first[0]]),
+    ...Object.fromEntries(sent.flatMap((type) => (type === 'traces' ? [] : [intervals[type]]))),
   }
 }
 

@@ -4,7 +4,7 @@ import { telemetryVariables } from '../claude/native-telemetry.ts'
 import type { OtlpTarget } from '../config/config.ts'
 import type { StackSettings } from './settings.ts'
 
-/** Claude Code sends metrics every 10 seconds and events every 5: often enough to look at, rarely enough to forget. */
+/** Those of `claude-otel env`, and one more. */
 export function stackVariables({ ports, secrets }: StackSettings): Readonly<Record<string, string>> {
   const target: OtlpTarget = {
     protocol: 'grpc',
@@ -18,8 +18,6 @@ export function stackVariables({ ports, secrets }: StackSettings): Readonly<Reco
     ...telemetryVariables({ logs: target, metrics: target }),
     // Of claude-otel: Claude Code's own spans stay off, since ours say what they say.
     OTEL_TRACES_EXPORTER: 'otlp',
-    OTEL_METRIC_EXPORT_INTERVAL: '10000',
-    OTEL_LOGS_EXPORT_INTERVAL: '5000',
   }
 }
 

@@ -8,13 +8,14 @@ export const dataSourceIds = { clickhouse: 'claude-otel-clickhouse', loki: 'clau
 const clickhouseType = 'grafana-clickhouse-datasource'
 /** Grafana counts 24 columns and rows of 30 pixels. */
 const gridColumns = 24
-const schemaVersion = 41
+const schemaVersion = 42
 
 export function describeDataSources({ withLoki }: StackSettings): object {
   const clickhouse = {
     name: 'claude-otel ClickHouse',
     uid: dataSourceIds.clickhouse,
     type: clickhouseType,
+    access: 'proxy',
     isDefault: true,
     jsonData: {
       host: 'clickhouse',
@@ -33,6 +34,7 @@ export function describeDataSources({ withLoki }: StackSettings): object {
     type: 'loki',
     access: 'proxy',
     url: 'http://loki:3100',
+    jsonData: { maxLines: 1000 },
   }
   return { apiVersion: 1, datasources: [clickhouse, ...(withLoki ? [loki] : [])] }
 }
@@ -73,6 +75,9 @@ function describeDashboard({ id, title, panels }: Dashboard): object {
   }
 }
 
+/** All else is as Grafana has it of itself. */
+const logOptions = { showTime: true, wrapLogMessage: true, enableLogDetails: true, sortOrder: 'Descending' }
+
 /** From left to right, and down when a row is full. */
 function place(panels: readonly Panel[]): object[] {
   let [x, y, rowHeight] = [0, 0, 0]
@@ -88,7 +93,7 @@ function place(panels: readonly Panel[]): object[] {
       gridPos,
       datasource: dataSource(panel.query),
       fieldConfig: { defaults: panel.unit === undefined ? {} : { unit: panel.unit }, overrides: [] },
-      options: {},
+      options: panel.type === 'logs' ? logOptions : {},
       targets: [describeTarget(panel.query, panel.type)],
     }
   })
@@ -98,18 +103,20 @@ function dataSource({ source }: Query): object {
   return { type: source === 'loki' ? 'loki' : clickhouseType, uid: dataSourceIds[source] }
 }
 
+/** The plugin's own numbers. */
+const formats = { timeseries: 0, table: 1, logs: 2 } as const
+
 function describeTarget(query: Query, panelType: string): object {
   if (query.source === 'loki')
     return { refId: 'A', datasource: dataSource(query), expr: query.text, queryType: 'range' }
-  const isSeries = panelType === 'timeseries'
+  const queryType = panelType === 'timeseries' || panelType === 'logs' ? panelType : 'table'
   return {
     refId: 'A',
     datasource: dataSource(query),
     editorType: 'sql',
     rawSql: query.text,
-    queryType: isSeries ? 'timeseries' : 'table',
-    // The plugin's own numbers: a series over time, or a table.
-    format: isSeries ? 0 : 1,
+    queryType,
+    format: formats[queryType],
   }
 }
 
@@ -139,7 +146,7 @@ function describeAlert({ id, title, summary, query, above, pendingFor }: (typeof
         refId: 'A',
         datasourceUid: dataSourceIds.clickhouse,
         relativeTimeRange: range,
-        model: { refId: 'A', editorType: 'sql', rawSql: query, queryType: 'table', format: 1 },
+        model: { refId: 'A', editorType: 'sql', rawSql: query, queryType: 'table', format: formats.table },
       },
       {
         refId: 'C',

@@ -141,6 +141,8 @@ describe('the variables', () => {
       ...general,
       OTEL_EXPORTER_OTLP_HEADERS: 'a=b c,d=e',
       OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      OTEL_METRIC_EXPORT_INTERVAL: '10000',
+      OTEL_LOGS_EXPORT_INTERVAL: '5000',
     })
     expect(await json(['--traces'], general)).toMatchObject({
       OTEL_TRACES_EXPORTER: 'otlp',
@@ -158,7 +160,12 @@ describe('the variables', () => {
       OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://127.0.0.1:9/logs',
       OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/protobuf',
+      OTEL_METRIC_EXPORT_INTERVAL: '10000',
+      OTEL_LOGS_EXPORT_INTERVAL: '5000',
     })
+    expect(await json([], { ...general, OTEL_METRICS_EXPORTER: 'none' })).not.toHaveProperty(
+      'OTEL_METRIC_EXPORT_INTERVAL',
+    )
   })
 
   test('tell the runtime of Claude Code whom to trust', async () => {
@@ -176,6 +183,8 @@ describe('the variables', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:14318',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'cumulative',
+      OTEL_METRIC_EXPORT_INTERVAL: '5000',
+      OTEL_LOGS_EXPORT_INTERVAL: '1000',
     })
   })
 

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { renderVariables } from '../../src/base/shells.ts'
 import { describeCollector } from '../../src/stack/collector.ts'
 import { describeCompose } from '../../src/stack/compose.ts'
 import { stackVariables } from '../../src/stack/env-files.ts'
@@ -13,6 +14,7 @@ import { describeLoki } from '../../src/stack/loki.ts'
 import { readStackSettings, renderStackSettings } from '../../src/stack/settings.ts'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { temporaryFolder } from './kit.ts'
+import { readAssignments } from './powershell.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {
@@ -210,9 +212,10 @@ function openTags(xml: string): readonly string[] {
 
 describe('The environment files', () => {
   const settings = readStackSettings('')
+  const variables = stackVariables(settings)
   const files = new Map(renderStack(settings).map(({ path, text }) => [path, text]))
 
-  test.each(['sh', 'bash'])('set every variable of the telemetry in %s', (shell) => {
+  test.each(['sh', 'dash', 'bash', 'zsh'])('set every variable of the telemetry in %s', (shell) => {
     const path = join(folder.path, 'env.sh')
     writeFileSync(path, files.get('telemetry-env.sh') ?? '')
     const { stdout, stderr } = Bun.spawnSync([shell, '-c', `. ${path} && env`], {
@@ -220,14 +223,43 @@ describe('The environment files', () => {
     })
     expect(stderr.toString()).toBe('')
     const lines = stdout.toString().split('\n')
-    for (const [name, value] of Object.entries(stackVariables(settings))) expect(lines).toContain(`${name}=${value}`)
+    for (const [name, value] of Object.entries(variables)) expect(lines).toContain(`${name}=${value}`)
   })
 
-  test('for PowerShell are assignments of literal texts, and the same variables', () => {
-    const lines = (files.get('telemetry-env.ps1') ?? '')
-      .split('\n')
-      .filter((line) => line !== '' && !line.startsWith('#'))
-    const assigned = lines.map((line) => /^\$env:([A-Z_]+) = '([^'’‘\r\n]*)'$/.exec(line)?.slice(1))
-    expect(assigned).toEqual(Object.entries(stackVariables(settings)))
+  test('say what claude-otel env says of the same destination, and that claude-otel sends spans', () => {
+    const env = { HOME: folder.path, CLAUDE_OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317' }
+    const headers = { CLAUDE_OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer ${settings.secrets.otlpToken}` }
+    const { stdout } = Bun.spawnSync([claudeOtelBinary, 'env', '--json'], { env: { ...env, ...headers } })
+    expect(variables).toEqual({ ...JSON.parse(stdout.toString()), OTEL_TRACES_EXPORTER: 'otlp' })
+    expect(variables).toMatchObject({ OTEL_METRIC_EXPORT_INTERVAL: '10000', OTEL_LOGS_EXPORT_INTERVAL: '5000' })
+  })
+
+  test('for PowerShell are, by its grammar, assignments of literal texts, and the same variables', async () => {
+    expect(await readAssignments(files.get('telemetry-env.ps1') ?? '')).toEqual(Object.entries(variables))
+  })
+
+  test('for PowerShell keep what a value has of PowerShell’s own signs', async () => {
+    const values = { A: "it's", B: '‘$(id)’ `n $env:A', C: '"; rm x; "', D: '', E: '#' }
+    expect(await readAssignments(renderVariables('powershell', values))).toEqual(Object.entries(values))
+  })
+
+  test.each(["$env:A = 'it's'", '$env:A = $(id)', "$env:A = 'x' + 'y'", "$a = 'x'", "$env:A = 'x"])(
+    'would not pass as PowerShell as %s',
+    async (script) => {
+      expect(await readAssignments(script).catch((error: unknown) => error)).toBeInstanceOf(Error)
+    },
+  )
+
+  test('are one-liners in the README too', async () => {
+    const readme = await Bun.file(join(import.meta.dir, '../../README.md')).text()
+    const [, block = ''] = /<!-- stack-env:begin -->([\s\S]*)<!-- stack-env:end -->/.exec(readme) ?? []
+    const [sh = '', powershell = ''] = [...block.matchAll(/```\w+\n(.*)\n```/g)].map(([, line = '']) => line)
+    const placed = { ...variables, OTEL_EXPORTER_OTLP_HEADERS: 'Authorization=Bearer <OTLP_TOKEN>' }
+    const { stdout } = Bun.spawnSync(['sh', '-c', sh.replace(/claude-otel$/, 'env')], {
+      env: { PATH: process.env.PATH ?? '' },
+    })
+    for (const [name, value] of Object.entries(placed))
+      expect(stdout.toString().split('\n')).toContain(`${name}=${value}`)
+    expect(await readAssignments(powershell)).toEqual(Object.entries(placed))
   })
 })
