@@ -1,8 +1,8 @@
 /** The settings of content and masking, from every source, and what is said of those that are wrong. */
 import { describe, expect, test } from 'bun:test'
 import { renderConfig } from '../../src/commands/config.ts'
-import { resolveSettings } from '../../src/run/settings.ts'
 import { capturedContent, type Environment, resolveConfig } from '../../src/config/config.ts'
+import { resolveSettings } from '../../src/run/settings.ts'
 import { detectorNames } from '../../src/telemetry/detectors.ts'
 import { createRedactor } from '../../src/telemetry/redact.ts'
 import { compilePattern } from '../../src/telemetry/user-patterns.ts'

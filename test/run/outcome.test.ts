@@ -1,7 +1,7 @@
 /** The one line about delivery. */
 import { describe, expect, test } from 'bun:test'
-import { renderOutcome, totals } from '../../src/run/outcome.ts'
 import type { DeliveryReport, DestinationReport } from '../../src/export/delivery.ts'
+import { renderOutcome, totals } from '../../src/run/outcome.ts'
 
 const none = { delivered: 0, queued: 0, dropped: 0 }
 const destination = (counts: Partial<typeof none>, trouble: Partial<DestinationReport> = {}): DestinationReport => ({
