@@ -6,10 +6,13 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HookCallback, HookEvent, Options } from '@anthropic-ai/claude-agent-sdk/core'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
-import { callbackEvents } from '../claude/hook-command.ts'
+import { registeredEvents } from '../claude/hook-command.ts'
 import { frameRecord } from '../hook/stamp.ts'
 
-/** Writes into `<run>/spool`; `claudePid` is asked when claude runs. The callbacks never fail and never answer anything. */
+/**
+ * Writes into `<run>/spool`; `claudePid` is asked when claude runs. The callbacks never fail and never answer anything. For the
+ * wrapper's events and no more: of a callback at a compaction claude would tell the model.
+ */
 export function createCallbacks(run: string, claudePid: () => number): NonNullable<Options['hooks']> {
   const spool = join(run, 'spool')
   let lastUnixMicro = 0
@@ -27,7 +30,7 @@ export function createCallbacks(run: string, claudePid: () => number): NonNullab
     }
     return Promise.resolve({})
   }
-  return Object.fromEntries(callbackEvents.map((event) => [event as HookEvent, [{ hooks: [record] }]]))
+  return Object.fromEntries(registeredEvents.map((event) => [event as HookEvent, [{ hooks: [record] }]]))
 }
 
 /** In the thread that reads the spool too, so that nobody sees half of it. */

@@ -15,15 +15,6 @@ export const registeredEvents: readonly string[] = Object.keys(hookEvents).filte
   (event) => hookEvents[event]?.run !== 'never',
 )
 
-/**
- * The events for which the Agent SDK calls back. Claude Code (2.1.329) tells no callback how its first session begins and its last
- * one ends, though both at `/clear`; so those of processes count too. Compactions show on no terminal here.
- */
-export const callbackEvents: readonly string[] = [...registeredEvents, 'PreCompact', 'PostCompact']
-
-/** Events of which callbacks hear only sometimes: what a process tells of them is no double. */
-export const halfToldEvents: readonly string[] = ['SessionStart', 'SessionEnd']
-
 /** What claude runs for the event: our executable called directly, or, for a Claude Code that cannot, by its shell. */
 export function hookHandler(executable: string, event: string, usesShell = false): Handler {
   const called = usesShell

@@ -5,11 +5,12 @@
 import { type Agent, type AgentObserver, startAgent } from '../agent/agent.ts'
 import { type AnswerFormat, createAnswer } from '../agent/answer.ts'
 import { AgentConsole } from '../agent/console.ts'
+import { agentArgs } from '../agent/arguments.ts'
 import { type InputFormat, readInput } from '../agent/input.ts'
 import { catchSignals } from '../agent/signals.ts'
 import { Failure } from '../base/errors.ts'
 import { workingFolder } from '../base/paths.ts'
-import { type ClaudeArgs, type ExtraArgs, parseClaudeArgs, renderClaudeArgs } from '../claude/extra-args.ts'
+import { type ClaudeArgs, type ExtraArgs, parseClaudeArgs } from '../claude/extra-args.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
 import type { Flags } from '../run/settings.ts'
@@ -121,14 +122,13 @@ function readRequest({ prompt, more, extraArgs }: ClaudeArgs): Request {
     const words = [...more, prompt].map((word) => JSON.stringify(word)).join(' and ')
     throw new Failure('usage', `one prompt, please, not ${words}`, 'put it in quotes: claude-otel run "…"')
   }
-  const { print: _, verbose: __, 'include-partial-messages': partials, ...rest } = extraArgs
-  const { 'output-format': output, 'input-format': input, ...others } = rest
-  const hasPartials = partials !== undefined
+  const { 'output-format': output, 'input-format': input, ...others } = extraArgs
+  const hasPartials = Object.hasOwn(extraArgs, 'include-partial-messages')
   const printed = oneOf('output-format', output, ['text', 'json', 'stream-json'] as const)
   const isLive = printed === 'text' && (hasPartials || process.stdout.isTTY === true)
   return {
     prompt,
-    args: renderClaudeArgs(others),
+    args: agentArgs(others),
     format: isLive ? 'live' : printed,
     input: oneOf('input-format', input, ['text', 'stream-json'] as const),
     hasPartials,

@@ -3,6 +3,7 @@
  * things, and ends within a bound after claude has exited.
  */
 import type { Log } from '../base/log.ts'
+import { isBuilt } from '../base/version.ts'
 import { sessionSource } from '../claude/arguments.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { presetsInUse } from '../config/preset-choice.ts'
@@ -130,7 +131,7 @@ export class Telemetry {
   private async openPump(): Promise<Pump> {
     const [{ startPump }, { folder, entry, log }] = await Promise.all([import('../session/pump.ts'), this.prepare()])
     const { paths, resolution, hub, env } = this.run
-    if (hub !== undefined) {
+    if (hub !== undefined && isBuilt) {
       const { HubKeeper } = await import('../hub/keeper.ts')
       this.keeper = new HubKeeper({ paths, ports: hub, env, log })
     }

@@ -3,7 +3,7 @@
  * its moment can tell beside it: which process claude is, what its session was before, the repository that it works in.
  */
 import { parseHookPayload } from '../claude/events.ts'
-import { callbackEvents, halfToldEvents } from '../claude/hook-command.ts'
+import { registeredEvents } from '../claude/hook-command.ts'
 import type { Keeper } from '../telemetry/keeper.ts'
 import type { Attributes } from '../telemetry/signal.ts'
 import { parseTraceparent } from '../telemetry/trace-context.ts'
@@ -27,7 +27,9 @@ export interface IntakeOptions {
 /** The same payload twice within this time came from hooks that are registered twice (plugin and settings.json). */
 const duplicateMicros = 2_000_000
 const mostRecent = 2000
-const toldByCallbacks: ReadonlySet<string> = new Set(callbackEvents.filter((event) => !halfToldEvents.includes(event)))
+/** Claude Code (2.1.329) tells no callback how the first session begins and the last one ends: there a process is no double. */
+const halfTold: readonly string[] = ['SessionStart', 'SessionEnd']
+const toldByCallbacks: ReadonlySet<string> = new Set(registeredEvents.filter((event) => !halfTold.includes(event)))
 /** Events without an id of their own, which may come again with the same words. */
 const repeatable: ReadonlySet<string> = new Set(['PermissionRequest', 'Stop'])
 const repeatMicros = 200_000
@@ -136,11 +138,13 @@ export class Intake {
 
   private repositoryOf({ at, event }: HookEntry): RepositoryEntry[] {
     const { cwd, sessionId: session, detail } = event
-    if (cwd === undefined || (detail.type !== 'session-start' && detail.type !== 'prompt')) return []
+    // What comes first may be anything where nobody told how the session began.
+    const isDue = ['session-start', 'prompt'].includes(detail.type) || !this.repositories.has(session)
+    if (cwd === undefined || !isDue) return []
     const attributes: Attributes = readRepository(this.options.keeper.pathOf(cwd), this.options.keeper.mask)
     const known = JSON.stringify(attributes)
     // A session that begins, perhaps once more, has not been told.
-    if (detail.type === 'prompt' && this.repositories.get(session) === known) return []
+    if (detail.type !== 'session-start' && this.repositories.get(session) === known) return []
     this.repositories.set(session, known)
     return [{ k: 'repository', at, session, attributes }]
   }

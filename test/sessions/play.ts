@@ -193,7 +193,7 @@ export function expectSameFromOutside(bare: Played, wrapped: Played, maySay = ''
 }
 
 /** Equality of long texts: what differs is shown from a little before the first difference. */
-function expectSameText(received: string, expected: string): void {
+export function expectSameText(received: string, expected: string): void {
   if (received === expected) return
   let at = 0
   while (received[at] === expected[at]) at += 1
@@ -201,7 +201,7 @@ function expectSameText(received: string, expected: string): void {
 }
 
 /** What the model was told in each lane: everything of the request that is not drawn or measured. */
-function asked({ api, home }: Stage): string {
+export function asked({ api, home }: Stage): string {
   const told = api.requests().map(({ lane, agent, body: { model, system, messages, tools } }) => {
     return normalise(JSON.stringify({ lane, agent, model, system, messages, tools }, inOrderOfCalls), home)
   })
