@@ -31,6 +31,7 @@ const TASKS = {
   'test:ship': [['scripts/test.ts', 'ship']],
   release: [['scripts/release.ts']],
   'test:stack': [['scripts/test.ts', 'stack']],
+  'test:rich': [['scripts/test.ts', 'rich']],
   bench: [['scripts/build.ts', '--if-stale'], ['scripts/bench.ts']],
 }
 

@@ -36,7 +36,7 @@ interface Suite {
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: 'test/**/*.test.ts',
-    except: /^test\/(sessions|faults|collector|privacy|health|hub|ship|stack)\//,
+    except: /^test\/(sessions|faults|collector|privacy|health|hub|ship|stack|rich)\//,
     needsBinary: true,
     timeoutMs: 20_000,
   },
@@ -73,6 +73,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     timeoutMs: 120_000,
     obstacle: async () => (await noCollector()) ?? (await noEngine()),
   },
+  rich: { files: 'test/rich/**/*.test.ts', needsBinary: true, timeoutMs: 120_000 },
 }
 
 async function noCollector(): Promise<string | undefined> {

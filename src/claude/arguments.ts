@@ -44,6 +44,12 @@ export function replaceOptionValue(args: readonly string[], name: string, value:
   return args.with(found.index, found.isJoined ? `${name}=${value}` : value)
 }
 
+/** The arguments without a switch, wherever it stands in front of a `--` and is no option's value. */
+export function withoutSwitch(args: readonly string[], name: string): readonly string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length
+  return args.filter((arg, index) => arg !== name || index >= end || valueOptions.has(args[index - 1] ?? ''))
+}
+
 /** How the session that these arguments begin relates to an earlier one, as SessionStart would say. */
 export function sessionSource(args: readonly string[]): 'startup' | 'resume' | 'fork' {
   const options = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined)

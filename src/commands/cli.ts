@@ -27,6 +27,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   const [problem] = problems
   if (problem !== undefined) throw problem
   if (target.to === 'claude') return runClaude(target.args, flags)
+  if (target.to === 'sdk') return (await import('./run.ts')).runPrompt(target.args, flags)
   if (target.to === 'command') {
     const command = await commands[target.name].load()
     return (await command.run(target.args, flags)) ?? { code: exitCodes.ok }

@@ -1,5 +1,7 @@
 /** Whose words these are: ours or claude's. Pure. */
 
+import { withoutSwitch } from '../claude/arguments.ts'
+
 /** Our commands; none has the name of one of claude's, so that `alias claude=claude-otel` takes nothing away. */
 export const commandNames = [
   'backfill',
@@ -25,10 +27,11 @@ export type CommandName = (typeof commandNames)[number]
 export type Route =
   | { readonly to: 'help' | 'version' | 'config' }
   | { readonly to: 'command'; readonly name: CommandName; readonly args: readonly string[] }
-  | { readonly to: 'claude'; readonly args: readonly string[] }
+  | { readonly to: 'claude' | 'sdk'; readonly args: readonly string[] }
 
 /**
- * `args` has our flags taken out already. Only its first word decides; a first `--` hands everything behind it to claude.
+ * `args` has our flags taken out already. Only its first word decides, but for `--use-sdk`, which may stand anywhere before a
+ * `--`; a first `--` hands everything behind it to claude.
  */
 export function route(args: readonly string[]): Route {
   const [first, ...rest] = args
@@ -37,5 +40,7 @@ export function route(args: readonly string[]): Route {
   if (first === '--version') return { to: 'version' }
   if (first === '--config') return { to: 'config' }
   const name = commandNames.find((command) => command === first)
-  return name === undefined ? { to: 'claude', args } : { to: 'command', name, args: rest }
+  if (name !== undefined) return { to: 'command', name, args: rest }
+  const others = withoutSwitch(args, '--use-sdk')
+  return others.length < args.length ? { to: 'sdk', args: others } : { to: 'claude', args }
 }

@@ -22,7 +22,7 @@ import {
   tree,
 } from './play.ts'
 import { expectTold } from './told.ts'
-import { bash, sessionOf, waitForFile } from './words.ts'
+import { bash, registerByHand, sessionOf, waitForFile } from './words.ts'
 
 const unattended = ['--session-id', sessionId, '--permission-mode', 'bypassPermissions']
 
@@ -194,22 +194,3 @@ const oneInside = outdent(`
       invoke_agent claude-code
         chat claude-opus-5-5
 `)
-
-/** Our hook command in the user's settings.json, some events under their short names. */
-async function registerByHand({ home }: Stage): Promise<void> {
-  const labels: Readonly<Record<string, string>> = { PreToolUse: 'pre', PostToolUse: 'post' }
-  const events = [
-    'SessionStart',
-    'UserPromptSubmit',
-    'PreToolUse',
-    'PostToolUse',
-    'PostToolBatch',
-    'Stop',
-    'SessionEnd',
-  ]
-  const hook = (event: string) => ({
-    hooks: [{ type: 'command', command: claudeOtelBinary, args: ['hook', labels[event] ?? event] }],
-  })
-  const hooks = Object.fromEntries(events.map((event) => [event, [hook(event)]]))
-  await Bun.write(join(home.path, '.claude/settings.json'), JSON.stringify({ hooks }))
-}

@@ -1,7 +1,7 @@
 /** The words that cases and sittings are written in: calls, scripts, trees, and how to find a span again. */
 
 import { join } from 'node:path'
-import type { ClaudeHome } from '../kit/claude-home.ts'
+import { type ClaudeHome, claudeOtelBinary } from '../kit/claude-home.ts'
 import { type Answer, type Block, tools, toolUse } from '../kit/messages-api.ts'
 import type { Span } from '../kit/otlp-sink.ts'
 import type { Stage } from './play.ts'
@@ -79,5 +79,24 @@ export const streamJson = ['-p', '--input-format', 'stream-json', '--output-form
 /** The user's settings with one hook on an event: a shell command. */
 export async function setHook(home: ClaudeHome, event: string, command: string): Promise<void> {
   const hooks = { [event]: [{ hooks: [{ type: 'command', command }] }] }
+  await Bun.write(join(home.path, '.claude/settings.json'), JSON.stringify({ hooks }))
+}
+
+/** Our hook command in the user's settings.json, some events under their short names. */
+export async function registerByHand({ home }: Pick<Stage, 'home'>): Promise<void> {
+  const labels: Readonly<Record<string, string>> = { PreToolUse: 'pre', PostToolUse: 'post' }
+  const events = [
+    'SessionStart',
+    'UserPromptSubmit',
+    'PreToolUse',
+    'PostToolUse',
+    'PostToolBatch',
+    'Stop',
+    'SessionEnd',
+  ]
+  const hook = (event: string) => ({
+    hooks: [{ type: 'command', command: claudeOtelBinary, args: ['hook', labels[event] ?? event] }],
+  })
+  const hooks = Object.fromEntries(events.map((event) => [event, [hook(event)]]))
   await Bun.write(join(home.path, '.claude/settings.json'), JSON.stringify({ hooks }))
 }
