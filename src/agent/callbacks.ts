@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { HookCallback, HookEvent, Options } from '@anthropic-ai/claude-agent-sdk/core'
 import { ensurePrivateFolder } from '../base/private-folder.ts'
 import { registeredEvents } from '../claude/hook-command.ts'
-import { frameRecord } from '../hook/stamp.ts'
+import { frameRecord } from '../hook/run-folder.ts'
 
 /**
  * Writes into `<run>/spool`; `claudePid` is asked when claude runs. The callbacks never fail and never answer anything. For the

@@ -2,15 +2,11 @@
  * The whole hook: what comes on stdin and the time become one file in the spool, then exit 0.
  * It parses nothing, prints nothing, and never fails towards claude, whatever happens.
  *
- * Record: a JSON header line `{"v":1,"t":µs,"d":µs since then,"pid":claude,"n":characters (UTF-16) of the payload,
- * "tp":traceparent,"cb":1 for a callback}`, the payload, and a line feed. A record that is shorter than its header says is not
- * complete yet.
- *
  * No `node:` import and no `Buffer`: each costs a hook 0.2 to 1 ms, and a hook runs before and after every tool call. For the
  * same reason the payload stays a string, stdin is read as a stream (`Bun.file(0).text()` starts a thread for it: 0.7 ms), and
  * whether somebody empties the spool is asked of the run's name first.
  */
-import { runFolder, runVariable, wrapperOf } from './run-folder.ts'
+import { frameRecord, runFolder, runVariable, wrapperOf } from './run-folder.ts'
 
 /** A hook whose stdin is never closed gives up after this, a second before claude would end it. An overloaded machine may take its time. */
 const stdinGraceMs = 9000
@@ -36,17 +32,6 @@ export async function stampHook(): Promise<void> {
   await Bun.write(`${run}/spool/${timeUnixMicro}-${process.pid}`, record, { createPath })
   globalThis.faultPoint?.('hook.written')
   if (!isAttended && !(await works(await readOwner(run)))) startPump(run)
-}
-
-/** A record for the spool. `more` is the rest of its header, as JSON behind a comma. */
-export function frameRecord(
-  payload: string,
-  timeUnixMicro: number,
-  tookMicro: number,
-  pid: number,
-  more: string,
-): string {
-  return `{"v":1,"t":${timeUnixMicro},"d":${tookMicro},"pid":${pid},"n":${payload.length}${more}}\n${payload}\n`
 }
 
 function isBeginning(label: string | undefined): boolean {

@@ -101,6 +101,8 @@ describe('A hook', () => {
       const imports = outputs.get(path)?.imports ?? []
       return imports.filter(({ kind }) => kind !== 'dynamic-import').map((target) => target.path)
     })
+    // The entry and run-folder.ts, which others share. Each further piece costs every hook 1 to 2 ms.
+    expect(pieces.length).toBeLessThanOrEqual(2)
     const inputs = pieces.flatMap((path) => Object.keys(outputs.get(path)?.inputs ?? { [path]: {} }))
     const loaded = inputs.map((path) => path.slice(Math.max(0, path.lastIndexOf('src/'))))
     expect(loaded).toContain('src/hook/stamp.ts')
