@@ -7,10 +7,13 @@ import type { SpawnedProcess, SpawnOptions } from '@anthropic-ai/claude-agent-sd
 import { Failure } from '../base/errors.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 
-/** Claude gives its tools and its SessionEnd hooks a second or two. */
-const politeMs = 5000
-/** How long each further step of an end may take. */
-const stepMs = 1000
+/** How long an end may take. */
+interface Bounds {
+  /** By a signal: claude gives its tools and its SessionEnd hooks a second or two. */
+  readonly politeMs: number
+  /** Each further step. */
+  readonly stepMs: number
+}
 
 export class ClaudeProcess {
   readonly ended: Promise<ChildEnd>
@@ -18,7 +21,12 @@ export class ClaudeProcess {
   private isRunning = true
 
   /** `args` go behind those of the SDK. Where `onStderr` is missing, claude writes to our stderr. */
-  constructor(options: SpawnOptions, args: readonly string[], onStderr: ((text: string) => void) | undefined) {
+  constructor(
+    options: SpawnOptions,
+    args: readonly string[],
+    onStderr: ((text: string) => void) | undefined,
+    private readonly bounds: Bounds = { politeMs: 5000, stepMs: 1000 },
+  ) {
     const { command, cwd, env } = options
     this.child = spawn(command, [...options.args, ...args], {
       ...(cwd === undefined ? {} : { cwd }),
@@ -59,6 +67,7 @@ export class ClaudeProcess {
   async end(signal: NodeJS.Signals | undefined): Promise<void> {
     if (signal !== undefined) this.kill(signal)
     this.child.stdin?.end()
+    const { politeMs, stepMs } = this.bounds
     if (await this.endsWithin(politeMs)) return
     this.kill('SIGTERM')
     if (await this.endsWithin(stepMs)) return

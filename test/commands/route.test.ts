@@ -21,6 +21,14 @@ describe('a command line', () => {
     [['--version'], { to: 'version' }],
     [['--config'], { to: 'config' }],
     [['drain', '--json'], { to: 'command', name: 'drain', args: ['--json'] }],
+    [['run', 'Hi'], { to: 'command', name: 'run', args: ['Hi'] }],
+    [['--use-sdk', 'Hi'], { to: 'sdk', args: ['Hi'] }],
+    [['Hi', '--model', 'opus', '--use-sdk'], { to: 'sdk', args: ['Hi', '--model', 'opus'] }],
+    [['--use-sdk'], { to: 'sdk', args: [] }],
+    // Behind a -- and as a value these are words of claude's.
+    [['--', '--use-sdk'], { to: 'claude', args: ['--use-sdk'] }],
+    [['-p', '--', '--use-sdk'], { to: 'claude', args: ['-p', '--', '--use-sdk'] }],
+    [['--name', '--use-sdk'], { to: 'claude', args: ['--name', '--use-sdk'] }],
     [['pump', '/run'], { to: 'command', name: 'pump', args: ['/run'] }],
   ])('%j', (args, expected) => {
     expect(route(args)).toEqual(expected)
