@@ -4,8 +4,8 @@
  */
 import { type Agent, type AgentObserver, startAgent } from '../agent/agent.ts'
 import { type AnswerFormat, createAnswer } from '../agent/answer.ts'
-import { AgentConsole } from '../agent/console.ts'
 import { agentArgs } from '../agent/arguments.ts'
+import { AgentConsole } from '../agent/console.ts'
 import { type InputFormat, readInput } from '../agent/input.ts'
 import { catchSignals } from '../agent/signals.ts'
 import { Failure } from '../base/errors.ts'
