@@ -14,6 +14,7 @@ import { claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
 import { type Script, text, tools } from '../kit/messages-api.ts'
 import { chatTokens } from '../kit/otlp-sink.ts'
 import { credentials, type Product, startProduct } from '../kit/products.ts'
+import { until } from '../kit/until.ts'
 import { clear, openStage, runOn, type Stage } from '../sessions/play.ts'
 import { bash, subagent } from '../sessions/words.ts'
 
@@ -181,6 +182,29 @@ describe('a session with accounts in its environment', () => {
     expect(shape(sentry.spans())).toHaveLength(12)
     expect(others.accepted).toEqual([])
     expect(filesWith(on.home.state, credentials.logfire)).toEqual([])
+  }, 120_000)
+
+  test('is told by whoever takes it over from a wrapper that was killed, as the wrapper was told', async () => {
+    const [logfire, sentry] = [product('logfire'), product('sentry')]
+    const on = await stage({
+      main: [tools(bash('touch started; until [ -e go ]; do sleep 0.05; done')), text('Done.')],
+    })
+    const started = async () => {
+      if (!(await Bun.file(join(on.home.project, 'started')).exists())) return false
+      await Bun.write(join(on.home.project, 'go'), '')
+      return true
+    }
+    const env = { LOGFIRE_BASE_URL: logfire.url, ...sentry.environment, SENTRY_ENVIRONMENT: 'dev' }
+    const args = ['--otel-logfire-token', credentials.logfire, ...prompt]
+    const signal = { name: 'SIGKILL', to: 'process', when: started } as const
+    expect((await runOn(on, claudeOtelBinary, args, { env, signal })).signal).toBe('SIGKILL')
+    for (const each of [logfire, sentry]) {
+      await until(`the session at ${each.name}`, () => each.spans().some(({ name }) => name === 'claude.session'))
+      expect(named(each, 'execute_tool Bash').attributes['tool.status']).toBe('success')
+    }
+    expect(named(sentry, 'claude.session').attributes['sentry.environment']).toBe('dev')
+    expect(refusals([logfire, sentry])).toEqual([])
+    await until('the end of the run', () => filesWith(on.home.state, credentials.logfire).length === 0)
   }, 120_000)
 
   test('keeps no variables of products that are no destinations', async () => {
