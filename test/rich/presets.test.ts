@@ -10,7 +10,7 @@ import type { Finding } from '../../src/commands/findings.ts'
 import { type PresetName, presetNames } from '../../src/config/presets.ts'
 import type { Probe } from '../../src/export/probe.ts'
 import type { OtlpSpan } from '../../src/telemetry/otlp.ts'
-import { claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
+import { claudeBinary, claudeOtelBinary, type RunResult, run } from '../kit/claude-home.ts'
 import { type Script, text, tools } from '../kit/messages-api.ts'
 import { chatTokens } from '../kit/otlp-sink.ts'
 import { credentials, type Product, startProduct } from '../kit/products.ts'
@@ -205,6 +205,20 @@ describe('a session with accounts in its environment', () => {
     expect(named(sentry, 'claude.session').attributes['sentry.environment']).toBe('dev')
     expect(refusals([logfire, sentry])).toEqual([])
     await until('the end of the run', () => filesWith(on.home.state, credentials.logfire).length === 0)
+  }, 120_000)
+
+  test('is told by hooks alone too: Claude Code leaves the products’ variables to them', async () => {
+    const products = presetNames.map(product)
+    const on = await stage()
+    expect((await ask(on, ['hooks', 'add'], {})).exitCode).toBe(0)
+    const env = on.home.environment(on.api.url, accountsOf(products))
+    expect((await run({ command: [claudeBinary, ...prompt], cwd: on.home.project, env })).exitCode).toBe(0)
+    for (const each of products) {
+      await until(`the session at ${each.name}`, () => each.spans().some(({ name }) => name === 'claude.session'))
+      expect(shape(each.spans())).toHaveLength(12)
+    }
+    expect(refusals(products)).toEqual([])
+    await until('the end of the run', () => filesWith(on.home.state, 'Find the parrot').length === 0)
   }, 120_000)
 
   test('keeps no variables of products that are no destinations', async () => {
