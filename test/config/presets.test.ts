@@ -330,8 +330,8 @@ describe('an entry of the list of destinations with a preset', () => {
     resolve({ ...env, CLAUDE_OTEL_DESTINATIONS: JSON.stringify([entry]), CLAUDE_OTEL_PRESETS: 'none' })
 
   test('is the product with its account, and has rules of its own', () => {
-    const entry = { preset: 'langfuse', content: 'all', previewLength: 10, timeout: 7 }
-    const resolution = listed(entry, { ...accounts.langfuse, OTEL_EXPORTER_OTLP_HEADERS: 'x-mine=1' })
+    const entry = { preset: 'langfuse', content: 'all', previewLength: 10, timeout: 7, signals: 'traces,logs,metrics' }
+    const resolution = listed(entry, { ...accounts.langfuse, CLAUDE_OTEL_EXPORTER_OTLP_HEADERS: 'x-mine=1' })
     expect(messages(resolution)).toEqual([])
     expect([names(resolution), names(resolution, 'logs'), names(resolution, 'metrics')]).toEqual([['langfuse'], [], []])
     expect(found(resolution, 'langfuse')).toMatchObject({

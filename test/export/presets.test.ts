@@ -2,12 +2,14 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Config, Environment } from '../../src/config/config.ts'
 import { type PresetName, presetNames, presets } from '../../src/config/presets.ts'
+import type { Acks } from '../../src/export/acks.ts'
 import { startDelivery } from '../../src/export/delivery.ts'
 import { type Probe, probeDestinations } from '../../src/export/probe.ts'
 import { createTestPayloads } from '../../src/export/test-signals.ts'
 import type { Signal, SignalType } from '../../src/telemetry/signal.ts'
 import { type OtlpSink, startOtlpSink } from '../kit/otlp-sink.ts'
 import { credentials, type Product, startProduct } from '../kit/products.ts'
+import { until } from '../kit/until.ts'
 import { configOf, each, log, metric, span, start } from './signals.ts'
 
 const open: { stop(): void }[] = []
@@ -29,9 +31,10 @@ async function collector(): Promise<OtlpSink> {
 
 const alone: Environment = { CLAUDE_OTEL_HUB: 'off' }
 
-async function deliver(config: Config, signals: readonly Signal[]) {
+async function deliver(config: Config, signals: readonly Signal[], known: Acks | 'unknown' = {}) {
+  const acks = known === 'unknown' ? undefined : known
   const resource = { 'service.name': 'claude-code' }
-  const options = { config, resource, startUnixMicro: start, acks: {}, onAck() {}, replay: () => signals }
+  const options = { config, resource, startUnixMicro: start, acks, onAck() {}, replay: () => signals }
   const delivery = startDelivery(options)
   delivery.enqueue(signals)
   return await delivery.close(AbortSignal.timeout(10_000))
@@ -110,6 +113,48 @@ describe('what is sent to a product', () => {
     expect([...told.values()].every((both) => both.length === 2)).toBe(true)
     expect(sentry.accepted.flatMap(({ logs }) => logs)).toHaveLength(1)
     expect(sink.spans()).toHaveLength(400)
+  })
+})
+
+describe('a destination', () => {
+  test('has its own rule of content in what is told anew, and its environment on log records', async () => {
+    const [logfire, sentry] = [product('logfire'), product('sentry')]
+    const list = [{ preset: 'logfire', previewLength: 0 }, { preset: 'sentry' }]
+    const env = { ...logfire.environment, ...sentry.environment, SENTRY_ENVIRONMENT: 'dev' }
+    await deliver(configOf({ ...env, CLAUDE_OTEL_DESTINATIONS: JSON.stringify(list) }), signals)
+    expect([...logfire.refused, ...sentry.refused]).toEqual([])
+    const agent = ({ accepted }: Product) => JSON.stringify(accepted.flatMap(({ spans }) => spans))
+    expect(agent(logfire)).not.toContain('Hello')
+    expect(agent(sentry)).toContain('Hello')
+    const logs = sentry.accepted.flatMap((taken) => taken.logs)
+    expect(logs.map(({ attributes }) => attributes['sentry.environment'])).toEqual(['dev'])
+  })
+
+  test('is told as soon as it says itself, whatever the settings say', async () => {
+    const sink = await collector()
+    const config = configOf({ ...sink.environment(), OTEL_BSP_SCHEDULE_DELAY: '600000' })
+    const { traces } = config.signals
+    const soon = { ...traces, destinations: traces.destinations.map((each) => ({ ...each, delayMs: 10 })) }
+    const delivery = startDelivery({
+      config: { ...config, signals: { ...config.signals, traces: soon } },
+      resource: {},
+      startUnixMicro: start,
+      acks: {},
+      onAck() {},
+      replay: () => [chat],
+    })
+    delivery.enqueue([chat])
+    await until('the span', () => sink.spans().length === 1)
+    await delivery.close(AbortSignal.timeout(1000))
+  })
+
+  test('that takes deltas alone gets none where nobody knows what it had; one that takes sums gets them', async () => {
+    const [datadog, honeycomb] = [product('datadog'), product('honeycomb')]
+    const config = configOf({ ...alone, ...datadog.environment, ...honeycomb.environment })
+    const { destinations } = await deliver(config, [metric()], 'unknown')
+    expect(destinations.datadog?.counts.metrics).toEqual({ delivered: 0, queued: 0, dropped: 1 })
+    expect(destinations.honeycomb?.counts.metrics).toEqual({ delivered: 1, queued: 0, dropped: 0 })
+    expect([datadog.accepted.length, honeycomb.accepted.length]).toEqual([0, 1])
   })
 })
 
