@@ -1,7 +1,8 @@
 /** What a chat says of itself when it begins, when claude is there, and when it ends. Pure. */
 import { homedir } from 'node:os'
 import { version } from '../base/version.ts'
-import type { Destination, Resolution } from '../config/config.ts'
+import { announceDestinations } from '../config/announce.ts'
+import type { Resolution } from '../config/config.ts'
 import { dollars, type Metrics, percent, short } from './console-metrics.ts'
 import { type Row, renderRowsPanel } from './console-panel.ts'
 import { oneLine } from './console-text.ts'
@@ -41,19 +42,8 @@ export function destinationsOf({ config, problems }: Resolution): string {
   const [problem] = problems
   if (config.disabled) return 'off'
   if (problem !== undefined) return `off: ${problem.message}`
-  const places = Object.values(config.signals).flatMap(({ destinations }) => destinations.map(placeOf))
-  const all = [...new Set(places)].join(', ')
-  const hub = config.usesHub === undefined ? '' : ' (the hub on this machine)'
-  return all === '' ? 'nowhere: all exporters are none' : `${all}${hub}`
-}
-
-function placeOf(destination: Destination): string {
-  if (destination.kind === 'console') return 'this console'
-  if (destination.kind === 'file') return shortened(destination.path)
-  const { protocol, url } = destination.target
-  // A path of one signal is not what somebody calls the place.
-  const { origin, host } = new URL(url)
-  return `${protocol} ${origin === 'null' ? host : origin}`
+  const places = announceDestinations(config).map(shortened)
+  return places.length === 0 ? 'nowhere: all exporters are none' : places.join(', ')
 }
 
 export interface ClaudeFacts {

@@ -24,8 +24,6 @@ export interface PresetAddress {
 
 export interface Preset {
   readonly title: string
-  /** What a person who watches is told. */
-  readonly announcement: string
   /** Each must have a value; of several in one place, one of them, the first first. The first is the credential. */
   readonly needs: readonly (readonly [string, ...string[]])[]
   /** What else it goes by. */
@@ -62,7 +60,6 @@ const protobuf = 'http/protobuf'
 export const presets = {
   logfire: {
     title: 'Logfire',
-    announcement: '🔥 Logfire telemetry configured',
     needs: [['LOGFIRE_TOKEN']],
     reads: ['LOGFIRE_BASE_URL', 'LOGFIRE_SEND_TO_LOGFIRE'],
     signals: all,
@@ -85,7 +82,6 @@ export const presets = {
   },
   sentry: {
     title: 'Sentry',
-    announcement: '🔒 Sentry LLM monitoring configured',
     needs: [['SENTRY_DSN']],
     reads: ['SENTRY_ENVIRONMENT', 'SENTRY_TRACES_SAMPLE_RATE'],
     // Metrics are not taken; events of spans are dropped there.
@@ -103,7 +99,6 @@ export const presets = {
   },
   honeycomb: {
     title: 'Honeycomb',
-    announcement: '📊 Honeycomb telemetry configured',
     needs: [['HONEYCOMB_API_KEY']],
     reads: ['HONEYCOMB_API_ENDPOINT', 'HONEYCOMB_DATASET', 'HONEYCOMB_METRICS_DATASET'],
     signals: all,
@@ -126,7 +121,6 @@ export const presets = {
   },
   grafana: {
     title: 'Grafana Cloud',
-    announcement: '📊 Grafana Cloud telemetry configured',
     needs: [
       ['GRAFANA_CLOUD_API_KEY', 'GRAFANA_CLOUD_API_TOKEN'],
       ['GRAFANA_CLOUD_INSTANCE_ID'],
@@ -147,7 +141,6 @@ export const presets = {
   },
   datadog: {
     title: 'Datadog',
-    announcement: '📊 Datadog telemetry configured',
     needs: [['DD_API_KEY']],
     reads: ['DD_SITE', 'CLAUDE_OTEL_DATADOG_ENDPOINT'],
     signals: all,
@@ -177,7 +170,6 @@ export const presets = {
   },
   langfuse: {
     title: 'Langfuse',
-    announcement: '📊 Langfuse telemetry configured',
     needs: [['LANGFUSE_SECRET_KEY'], ['LANGFUSE_PUBLIC_KEY']],
     reads: ['LANGFUSE_BASE_URL', 'LANGFUSE_HOST', 'LANGFUSE_TRACING_ENVIRONMENT', 'LANGFUSE_TRACING_ENABLED'],
     signals: ['traces'],
@@ -204,7 +196,6 @@ export const presets = {
   },
   braintrust: {
     title: 'Braintrust',
-    announcement: '📊 Braintrust telemetry configured',
     needs: [['BRAINTRUST_API_KEY']],
     reads: ['BRAINTRUST_PARENT', 'BRAINTRUST_DEFAULT_PROJECT', 'BRAINTRUST_API_URL'],
     // Of logs its documents say both that there is no way in and that there is one.

@@ -1,5 +1,5 @@
 /** Spans as Braintrust's: their type, input and output as JSON, and metrics where they were spent. */
-import { isUsage, type Retelling, tokensOf, type Work, withAttributes, wordsOf, workOf } from './retelling.ts'
+import { isUsage, isWords, type Retelling, tokensOf, type Work, withAttributes, wordsOf, workOf } from './retelling.ts'
 import type { SpanSignal } from './signal.ts'
 
 const types: Readonly<Record<Work, string>> = { chat: 'llm', agent: 'task', tool: 'tool', other: 'task' }
@@ -18,7 +18,7 @@ export const forBraintrust: Retelling = {
         'braintrust.metadata': JSON.stringify(metadata(span)),
         'braintrust.metrics': isRequest ? JSON.stringify(metrics(span)) : undefined,
       },
-      (name) => isRequest || !isUsage(name),
+      (name) => !isWords(name) && (isRequest || !isUsage(name)),
     )
   },
 }

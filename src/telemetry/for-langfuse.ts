@@ -5,6 +5,7 @@
 import {
   asText,
   isUsage,
+  isWords,
   type Retelling,
   type Tokens,
   tokensOf,
@@ -33,7 +34,7 @@ export const forLangfuse: Retelling = {
         'session.id': attributes['gen_ai.conversation.id'] ?? attributes['session.id'],
         ...(workOf(span) === 'chat' ? generation(span) : {}),
       },
-      (name) => !isUsage(name) && !isModel(name),
+      (name) => !isUsage(name) && !isModel(name) && !isWords(name),
     )
   },
 }

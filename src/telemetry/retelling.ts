@@ -117,6 +117,18 @@ export const byConventions: Retelling = {
   span: (span) => withAttributes(span, conventionalWords(span)),
 }
 
+/** The words of the conventions, for a product that gets them by names of its own: twice would be twice the size. */
+export function isWords(name: string): boolean {
+  return conventionalNames.has(name)
+}
+
+const conventionalNames: ReadonlySet<string> = new Set([
+  'gen_ai.input.messages',
+  'gen_ai.output.messages',
+  'gen_ai.tool.call.arguments',
+  'gen_ai.tool.call.result',
+])
+
 /** Tokens of one request, by Claude's meaning: `input` without what was cached. */
 export interface Tokens {
   readonly input: number

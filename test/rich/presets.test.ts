@@ -155,6 +155,42 @@ describe('a session with accounts in its environment', () => {
     expect(refusals([logfire])).toEqual([])
   }, 120_000)
 
+  test('is told the same where the Agent SDK runs it', async () => {
+    const products = presetNames.map(product)
+    const on = await stage()
+    const args = ['run', '--permission-mode', 'bypassPermissions', 'Find the parrot']
+    const { exitCode, stderr } = await runOn(on, claudeOtelBinary, args, {
+      env: { ...patient, ...accountsOf(products) },
+    })
+    expect(exitCode).toBe(0)
+    expect(refusals(products)).toEqual([])
+    for (const each of products)
+      expect([each.name, ...shape(each.spans())]).toEqual([each.name, ...shape(on.sink.spans())])
+    expect(shape(on.sink.spans())).toHaveLength(12)
+    expect(stderr).toContain('telemetry goes to Logfire, since LOGFIRE_TOKEN is set')
+  }, 120_000)
+
+  test('is told with whole messages where content may leave, to each once', async () => {
+    const products = presetNames.map(product)
+    const on = await stage()
+    const env = { ...patient, ...accountsOf(products), CLAUDE_OTEL_CONTENT: 'all' }
+    await runOn(on, claudeOtelBinary, prompt, { env })
+    expect(refusals(products)).toEqual([])
+    const answers: Readonly<Partial<Record<PresetName, string>>> = {
+      langfuse: 'langfuse.observation.output',
+      braintrust: 'braintrust.output_json',
+    }
+    for (const each of products) {
+      const name = answers[each.name] ?? 'gen_ai.output.messages'
+      const { attributes } = named(each, 'invoke_agent claude-code')
+      expect(JSON.parse(String(attributes[name]))).toMatchObject([
+        { role: 'assistant', parts: [{ type: 'text', content: 'All is done.' }] },
+      ])
+      const whole = Object.entries(attributes).filter(([, value]) => String(value).includes('All is done.'))
+      expect([each.name, ...whole.map(([key]) => key)]).toEqual([each.name, name])
+    }
+  }, 120_000)
+
   test('has no words for anybody where no content may leave', async () => {
     const products = presetNames.map(product)
     const on = await stage()

@@ -62,6 +62,12 @@ const sumOf = (retelling: Retelling, name: string): number =>
 
 const userMessage = [{ role: 'user', parts: [{ type: 'text', content: 'Fix the\n  bug' }] }]
 
+/** Where a product has its own name for what went in. */
+const own: Readonly<Record<string, string>> = {
+  Langfuse: 'langfuse.observation.input',
+  Braintrust: 'braintrust.input_json',
+}
+
 describe('a span told anew', () => {
   const all: readonly [string, Retelling][] = [
     ['Logfire', forLogfire],
@@ -92,10 +98,12 @@ describe('a span told anew', () => {
     }
   })
 
-  test.each(all)('keeps messages of the conventions where they are told whole: %s', (_, retelling) => {
+  test.each(all)('has messages that are told whole once: %s', (name, retelling) => {
     const messages = JSON.stringify(userMessage)
     const whole = { ...chat, attributes: { ...chat.attributes, 'gen_ai.input.messages': messages } }
-    expect(tell(retelling, whole)['gen_ai.input.messages']).toBe(messages)
+    const told = tell(retelling, whole)
+    const place = own[name] ?? 'gen_ai.input.messages'
+    expect(Object.entries(told).filter(([, value]) => value === messages)).toEqual([[place, messages]])
   })
 })
 
