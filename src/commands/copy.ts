@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs'
 import { Failure } from '../base/errors.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { resolveSettings } from '../run/settings.ts'
+import type { HistoryStore } from '../store/clickhouse.ts'
 import { clickhouseExample, clickhousePlace } from '../store/clickhouse-place.ts'
 import { type HistoryKind, type HistoryPart, openSqliteHistory } from '../store/sqlite-history.ts'
 import type { AnyStore } from '../store/store.ts'
+import { readPrices } from '../usage/pricing.ts'
 import { defineOurCommand } from './command.ts'
 import { formatCount } from './table.ts'
 
@@ -24,11 +26,14 @@ export default defineOurCommand({
     const place = clickhousePlace(args.to)
     if (place === undefined) throw new Failure('usage', '--to is no ClickHouse', `for example ${clickhouseExample}`)
     const { openClickHouseStore } = await import('../store/clickhouse.ts')
-    const to = await openClickHouseStore(place)
-    const copied = await copyAll(from, to, progressBar())
+    const to = await openClickHouseStore(place, { prices: readPrices(config.hub.prices) })
+    const copied = await copyAll(from, to, progressBar()).finally(() => to.close())
     if (args.json) process.stdout.write(`${JSON.stringify(copied)}\n`)
     else
-      process.stdout.write(`${formatCount(copied.rows, 'row')} copied, ${formatCount(copied.before, 'row')} before\n`)
+      process.stdout.write(
+        `${formatCount(copied.rows, 'row')} copied, ${formatCount(copied.before, 'row')} before; ` +
+          `${formatCount(copied.sums, 'sum')} of usage whose records are gone\n`,
+      )
   },
 })
 
@@ -36,10 +41,12 @@ interface Copied {
   readonly rows: number
   /** Were copied by an earlier run. */
   readonly before: number
+  /** Of usage of which there are no rows any more. */
+  readonly sums: number
 }
 
 /** Where it is with a file stands in the ClickHouse, as a mark for each kind of row, written when they are there. */
-async function copyAll(path: string, to: AnyStore, show: (share: number) => void): Promise<Copied> {
+async function copyAll(path: string, to: HistoryStore, show: (share: number) => void): Promise<Copied> {
   const history = openSqliteHistory(path)
   const prefix = `copy/${path}/`
   try {
@@ -52,8 +59,11 @@ async function copyAll(path: string, to: AnyStore, show: (share: number) => void
       rows += part.rows
       show(rows / history.rows)
     }
+    let sums = 0
+    // After all rows: they are what is not told by these.
+    for (const sessions of history.sums()) sums += await to.appendSums(sessions)
     show(Number.POSITIVE_INFINITY)
-    return { rows, before: history.rows - rows }
+    return { rows, before: history.rows - rows, sums }
   } finally {
     history.close()
   }

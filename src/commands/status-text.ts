@@ -119,7 +119,9 @@ function renderHub(hub: HubPresence | undefined): string[] {
   if (hub === undefined) return ['  none runs']
   const { url, host, grpcPort, httpPort, store, pid } = hub
   const ports = `OTLP at ${host}, gRPC on ${grpcPort}, HTTP on ${httpPort}`
-  return [`  process ${pid}, version ${hub.version}; dashboard at ${url}`, `  ${ports}; kept in ${store}`]
+  // hub.age and hub.size say nothing there.
+  const ages = /^https?:/.test(store) ? ', for as long as its tables’ own age (TTL) says' : ''
+  return [`  process ${pid}, version ${hub.version}; dashboard at ${url}`, `  ${ports}; kept in ${store}${ages}`]
 }
 
 function renderRuns({ living, waiting, uncounted, oldestWaitingAt }: StateStatus, now: number): string[] {

@@ -79,7 +79,7 @@ export const hubSettings = {
     },
     fallback: 2_000_000_000,
     env: ['CLAUDE_OTEL_HUB_SIZE'],
-    description: 'serve: what the store may take of the disk; the oldest goes first, usage stays',
+    description: 'serve: what the store may take of the disk; the oldest goes first, usage stays; of a SQLite store',
   },
   'hub.age': {
     get kind() {
@@ -87,7 +87,8 @@ export const hubSettings = {
     },
     fallback: 30 * 86_400_000,
     env: ['CLAUDE_OTEL_HUB_AGE'],
-    description: 'serve: how long spans, log records and points are kept; usage stays',
+    description:
+      'serve: how long spans, log records and points are kept; usage stays. In ClickHouse what tables made by the hub begin with',
   },
   prices: {
     get kind() {

@@ -1,5 +1,5 @@
 /** The health of the telemetry itself: what arrives, what is missing, what was dropped. The hub adds what only it knows. */
-import type { AnyStore, StoreCounts } from '../store/store.ts'
+import type { AnyStore, Later, StoreCounts } from '../store/store.ts'
 import type { UsageSource } from '../usage/record.ts'
 import { type Captured, capturedBy, disagreements } from '../usage/sources.ts'
 import type { Live } from './live.ts'
@@ -20,7 +20,7 @@ export interface HealthSection {
 }
 
 /** What the hub knows of itself: its receiver, its queue, what was refused. */
-export type HealthReader = () => readonly HealthSection[]
+export type HealthReader = () => Later<readonly HealthSection[]>
 
 export interface HealthView {
   readonly sections: readonly HealthSection[]
@@ -80,7 +80,7 @@ export async function healthView(
   const recent = (await store.sessions(period, 200)).map((facts) => sessionRow(facts, nowUnixMicro))
   const usages = new Map((await store.sessionUsages(period)).map((usage) => [usage.sessionId, usage]))
   return {
-    sections: [...health(), { title: 'What claude-otel says of itself', lines }],
+    sections: [...(await health()), { title: 'What claude-otel says of itself', lines }],
     arrivals: live.arrivals(),
     lost: recent.flatMap((session) => {
       const events = live.session(session.id)?.lostEvents ?? 0

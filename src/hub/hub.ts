@@ -19,6 +19,7 @@ import { createGuardWatch, type GuardWatch } from './guard-watch.ts'
 import { maskNative } from './masking.ts'
 import type { HubPlace } from './presence.ts'
 import { receiverHealth } from './receiver-health.ts'
+import { storeHealth } from './store-health.ts'
 import { createUsageReader } from './usage-reader.ts'
 
 export interface HubOptions {
@@ -71,7 +72,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const prices = readPrices(config.prices)
   const feed = createFeed()
   const live = createLive()
-  const store = await openAnyStore(config.store, { notice, prices, busyMs })
+  const store = await openAnyStore(config.store, { notice, prices, busyMs, maxAgeMs: config.storage.maxAgeMs })
   const { redact } = createRedactor(redaction)
   const keeper = new Keeper({ store, feed, notice, redact })
   const shared = { host, ...(token === undefined ? {} : { token }) }
@@ -80,7 +81,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     const guard = await createGuardWatch({ rules: config.guard, store, live, feed, prices, env, notice })
     receiver = await startReceiver({ ...shared, grpcPort, httpPort, log, accept: (batch) => keeper.accept(batch) })
     const { counts } = receiver
-    const health = () => [receiverHealth(counts()), ...guard.health()]
+    const health = async () => [receiverHealth(counts()), ...(await storeHealth(store)), ...guard.health()]
     const usage = createUsageReader(store, prices)
     const shown = { store, usage, health, notices: () => guard.notices(), feed, live }
     const face = (port: number) => startDashboard({ ...shared, ...shown, port })
@@ -155,7 +156,7 @@ class RunningHub implements Hub {
     this.dashboard = dashboard
     this.grpcPort = receiver.grpcPort
     this.httpPort = receiver.httpPort
-    this.timer = setInterval(() => store.retain(config.storage), retentionMs)
+    this.timer = setInterval(() => store.retain?.(config.storage), retentionMs)
     this.timer.unref()
   }
 

@@ -7,6 +7,7 @@ import * as sums from './clickhouse-kept-sums.ts'
 import { sessionsFrom, sessionsView, sessionTable, sessionTellers } from './clickhouse-sessions.ts'
 import { logs, metricTable, metricTables, traces, traceTimes, traceTimesView } from './clickhouse-tables.ts'
 import * as views from './clickhouse-views.ts'
+import type { KeptAge } from './store.ts'
 
 /** How long each kind of row is kept, in days. */
 export interface KeptDays {
@@ -62,11 +63,32 @@ const agingColumns: Readonly<Record<string, readonly [keyof KeptDays, string]>> 
   claude_marks: ['usage', 'Time'],
 }
 
-/** Statements that hold every table to its age; rows that are too old already go with the next merge. */
-export function agingStatements(kept: KeptDays): readonly string[] {
-  return Object.entries(agingColumns).map(([table, [kind, column]]) => {
+/** Statements that hold tables to their ages, those of the kinds named; rows that are too old already go with the next merge. */
+export function agingStatements(kept: Partial<KeptDays>): readonly string[] {
+  return Object.entries(agingColumns).flatMap(([table, [kind, column]]) => {
+    if (kept[kind] === undefined) return []
     const age = `INTERVAL ${kept[kind]} DAY`
     return `ALTER TABLE ${table} MODIFY TTL toDateTime(${column}) + ${age} SETTINGS materialize_ttl_after_modify = 0`
+  })
+}
+
+/** The age of each kind's largest table, as ClickHouse says it; empty for one that is kept for ever. */
+export const agesQuestion = `SELECT name, extract(engine_full, ' TTL (.+?)(?: SETTINGS |$)') AS ttl FROM system.tables
+  WHERE database = currentDatabase() AND name IN ('otel_traces', 'otel_logs', 'otel_metrics_sum', 'claude_requests')`
+
+export interface AgeRow {
+  readonly name: string
+  readonly ttl: string
+}
+
+const aged = { otel_traces: 'spans', otel_logs: 'log records', otel_metrics_sum: 'points', claude_requests: 'usage' }
+
+/** In the order in which people think of them. */
+export function readAges(rows: readonly AgeRow[]): readonly KeptAge[] {
+  return Object.entries(aged).map(([table, what]) => {
+    const ttl = rows.find(({ name }) => name === table)?.ttl ?? ''
+    const [, days] = /toIntervalDay\((\d+)\)$/.exec(ttl) ?? []
+    return { what, ...(ttl === '' ? {} : { age: days === undefined ? ttl : `${days} days` }) }
   })
 }
 

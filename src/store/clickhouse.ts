@@ -7,6 +7,7 @@ import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry
 import type { TranscriptFile } from '../usage/history.ts'
 import type { SessionUsage, UsageRecord } from '../usage/record.ts'
 import { type ClickHouse, openClickHouse } from './clickhouse-client.ts'
+import { fillGaps } from './clickhouse-gaps.ts'
 import { migrateClickHouse } from './clickhouse-migrate.ts'
 import { type ClickHousePlace, quote } from './clickhouse-place.ts'
 import {
@@ -23,11 +24,14 @@ import {
   spanSelection,
   timeText,
 } from './clickhouse-rows.ts'
+import { type AgeRow, agesQuestion, agingStatements, readAges } from './clickhouse-schema.ts'
 import { metricTables } from './clickhouse-tables.ts'
-import { openClickHouseUsage, type UsageStore } from './clickhouse-usage.ts'
+import { type ClickHouseUsageStore, openClickHouseUsage } from './clickhouse-usage.ts'
 import type { SessionFacts } from './session-facts.ts'
+import type { SessionSums } from './sqlite-history.ts'
 import type {
   AnyStore,
+  KeptAge,
   LogPart,
   Mark,
   Period,
@@ -38,11 +42,18 @@ import type {
   UsageSum,
 } from './store.ts'
 
+/** One that takes what a SQLite store has kept. */
+export type HistoryStore = AnyStore & {
+  /** Sums of which nothing else is left, so that usage is what it was there; says how many are new. Of all that was copied before. */
+  appendSums(sessions: readonly SessionSums[]): Promise<number>
+}
+
 /** Brings the schema up to date first. Rejects with a Failure where ClickHouse does not answer or does not let us in. */
-export async function openClickHouseStore(place: ClickHousePlace, options: StoreOptions = {}): Promise<AnyStore> {
+export async function openClickHouseStore(place: ClickHousePlace, options: StoreOptions = {}): Promise<HistoryStore> {
   const clickhouse = openClickHouse(place)
   try {
-    await migrateClickHouse(clickhouse)
+    const found = await migrateClickHouse(clickhouse)
+    if (found === 0 && options.maxAgeMs !== undefined) await ageNewTables(clickhouse, options.maxAgeMs)
   } catch (error) {
     await clickhouse.close()
     throw error
@@ -54,6 +65,12 @@ export async function openClickHouseStore(place: ClickHousePlace, options: Store
   )
 }
 
+/** As in SQLite: what was sent goes, usage stays. */
+async function ageNewTables(clickhouse: ClickHouse, maxAgeMs: number): Promise<void> {
+  const days = Math.ceil(maxAgeMs / 86_400_000)
+  for (const statement of agingStatements({ traces: days, logs: days, metrics: days })) await clickhouse.run(statement)
+}
+
 /** What waits goes in one insert for each table, up to so many requests. */
 const mostTogether = 200
 
@@ -63,14 +80,14 @@ interface Waiting {
   readonly reject: (reason: Failure) => void
 }
 
-class ClickHouseStore implements AnyStore {
+class ClickHouseStore implements HistoryStore {
   private waiting: Waiting[] = []
   private isWriting = false
 
   constructor(
     readonly url: string,
     private readonly clickhouse: ClickHouse,
-    private readonly usages: UsageStore,
+    private readonly usages: ClickHouseUsageStore,
   ) {}
 
   append(batch: OtlpBatch): Promise<void> {
@@ -133,6 +150,10 @@ class ClickHouseStore implements AnyStore {
     return fresh.size
   }
 
+  appendSums(sessions: readonly SessionSums[]): Promise<number> {
+    return fillGaps(this.clickhouse, this.usages, sessions)
+  }
+
   async knowsFile({ path, bytes, changedMs }: TranscriptFile): Promise<boolean> {
     const [row] = await this.clickhouse.rows<{ Bytes: number; ChangedMs: number }>(
       `SELECT Bytes, ChangedMs FROM claude_transcript_files FINAL WHERE Path = ${quote(path)}`,
@@ -186,9 +207,8 @@ class ClickHouseStore implements AnyStore {
     await this.clickhouse.insert('claude_marks', [{ Key: key, Time: timeText(timeUnixMicro), Value: value }])
   }
 
-  /** ClickHouse lets rows go by their tables' age (TTL); others write there too, and what is theirs is not ours to remove. */
-  retain(): number {
-    return 0
+  async ages(): Promise<readonly KeptAge[]> {
+    return readAges(await this.clickhouse.rows<AgeRow>(agesQuestion))
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** Everything that a SQLite store has kept, part by part, in an order that stays: whoever was interrupted goes on behind the last part. */
 import type { OtlpBatch } from '../telemetry/otlp.ts'
-import type { UsageRecord } from '../usage/record.ts'
+import type { SessionUsage, TokenCounts, UsageRecord, UsageSource } from '../usage/record.ts'
 import {
   type LogRow,
   type PointRow,
@@ -24,18 +24,43 @@ export interface HistoryPart {
   readonly content: OtlpBatch | readonly UsageRecord[]
 }
 
+/** What was used in a quarter of an hour, as it was summed up when it came; times in microseconds. */
+export interface SlotSum extends TokenCounts {
+  readonly source: UsageSource
+  readonly slotUnixMicro: number
+  readonly model: string
+  readonly querySource: string
+  readonly repository: string
+  readonly costSource: string
+  readonly costUsd: number | null
+  readonly lastUnixMicro: number
+}
+
+/** A session's usage by what stays when records go. */
+export interface SessionSums {
+  readonly sessionId: string
+  readonly repository?: string
+  readonly requests: Readonly<Partial<Record<UsageSource, number>>>
+  readonly slots: readonly SlotSum[]
+}
+
 export interface SqliteHistory {
   readonly rows: number
   /** From behind these cursors on. */
   parts(cursors: ReadonlyMap<HistoryKind, string>): Generator<HistoryPart>
+  /** Of all sessions, some at a time. */
+  sums(): Generator<readonly SessionSums[]>
   close(): void
 }
 
 const rowsPerPart = 2000
+const sessionsPerPart = 200
 
-/** The file may be in use by a hub. Throws what `openSqliteFile` throws. */
+/** All of it as it is now; the file may be in use by a hub. Throws what `openSqliteFile` throws. */
 export function openSqliteHistory(path: string): SqliteHistory {
   const file = openSqliteFile(path)
+  // Whoever writes goes on, and is not seen.
+  file.database.run('BEGIN')
   const rows = (['span', 'log_record', 'point', 'usage_record'] as const).map(
     (table) =>
       file.database
@@ -54,7 +79,19 @@ export function openSqliteHistory(path: string): SqliteHistory {
         }
       }
     },
-    close: () => file.close(),
+    *sums() {
+      for (let after = ''; ; ) {
+        const sessions = sumsAfter(file, after)
+        const last = sessions.at(-1)
+        if (last === undefined) return
+        yield sessions
+        after = last.sessionId
+      }
+    },
+    close: () => {
+      file.database.run('ROLLBACK')
+      file.close()
+    },
   }
 }
 
@@ -93,4 +130,28 @@ function after<Row>(file: SqliteFile, sql: string, ...cursor: readonly (string |
 function part<Row>(rows: readonly Row[], cursorOf: (row: Row) => string, content: HistoryPart['content']) {
   const last = rows.at(-1)
   return last === undefined ? undefined : { rows: rows.length, cursor: cursorOf(last), content }
+}
+
+interface SumRow {
+  readonly session_id: string
+  readonly repository: string | null
+  readonly usage: string
+}
+
+function sumsAfter(file: SqliteFile, after: string): readonly SessionSums[] {
+  const sessions = file.database
+    .query<SumRow, [string, number]>(
+      'SELECT session_id, repository, usage FROM usage_session WHERE session_id > ? ORDER BY session_id LIMIT ?',
+    )
+    .all(after, sessionsPerPart)
+  const slots = file.database.query<SlotSum, [string]>(`SELECT source, time AS slotUnixMicro, model,
+    query_source AS querySource, repository, cost_source AS costSource, input AS inputTokens, output AS outputTokens,
+    cache_read AS cacheReadTokens, cache_creation AS cacheCreationTokens, cost_usd AS costUsd, last_time AS lastUnixMicro
+    FROM usage_slot WHERE session_id = ?`)
+  return sessions.map(({ session_id: sessionId, repository, usage }) => {
+    const { bySource } = JSON.parse(usage) as SessionUsage
+    const requests = Object.fromEntries(Object.entries(bySource).map(([source, totals]) => [source, totals.requests]))
+    const known = { sessionId, requests, slots: slots.all(sessionId) }
+    return repository === null ? known : { ...known, repository }
+  })
 }

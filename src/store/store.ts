@@ -81,12 +81,19 @@ export interface Mark {
 
 export type Later<Value> = Value | Promise<Value>
 
-/** The same, of a store that may be elsewhere: it answers later. */
+/** The same, of a store that may be elsewhere: it answers later. One that others write to as well says by itself what goes when. */
 export type AnyStore = {
-  readonly [Name in keyof Store]: Store[Name] extends (...question: infer Question) => infer Answer
+  readonly [Name in Exclude<keyof Store, 'retain'>]: Store[Name] extends (...question: infer Question) => infer Answer
     ? (...question: Question) => Later<Awaited<Answer>>
     : Store[Name]
-} & Pick<Store, 'append' | 'close'>
+} & Pick<Store, 'append' | 'close'> &
+  Partial<Pick<Store, 'retain'>> & { ages?(): Promise<readonly KeptAge[]> }
+
+/** For how long a kind of rows is kept, in words for people; without one for ever. */
+export interface KeptAge {
+  readonly what: string
+  readonly age?: string
+}
 
 export type UsageGroup = 'minute' | 'day' | 'week' | 'session' | 'model' | 'project' | 'querySource' | 'costSource'
 
@@ -116,6 +123,8 @@ export interface StoreOptions {
   readonly prices?: Prices
   /** How long a write waits for another process that writes; nobody else is served meanwhile. 5000 where it is not given. */
   readonly busyMs?: number
+  /** How long rows are kept in tables that are made now; those that are there keep their own. */
+  readonly maxAgeMs?: number
   /** Told what a person should know: a damaged file was set aside. */
   readonly notice?: (message: string) => void
 }

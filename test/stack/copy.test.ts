@@ -76,12 +76,13 @@ test('All of it is there, once, also when it is copied again from its beginning'
   const first = await copy('--from', path, '--to', to)
   expect(first).toMatchObject({ code: 0, stderr: '' })
   const { spans, logs, points } = sqlite.counts()
-  expect(JSON.parse(first.stdout)).toEqual({ rows: spans + logs + points + 1, before: 0 })
+  expect(JSON.parse(first.stdout)).toEqual({ rows: spans + logs + points + 1, before: 0, sums: 0 })
   clickhouse = await openClickHouseStore(engine.place)
   await expectSame()
   expect(JSON.parse((await copy('--from', path, '--to', to)).stdout)).toEqual({
     rows: 0,
     before: spans + logs + points + 1,
+    sums: 0,
   })
   await engine.ask('TRUNCATE TABLE claude_marks')
   expect(JSON.parse((await copy('--from', path, '--to', to)).stdout)).toMatchObject({ before: 0 })
