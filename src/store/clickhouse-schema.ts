@@ -3,9 +3,9 @@
  * Those that the Collector's exporter writes have its columns, by name and type, and more that are computed; all are keyed so that
  * what is sent twice becomes one row: when parts merge, or at once for whoever reads with FINAL.
  */
-import * as sums from './clickhouse-kept-sums.ts'
 import { sessionsFrom, sessionsView, sessionTable, sessionTellers } from './clickhouse-sessions.ts'
 import { logs, metricTable, metricTables, traces, traceTimes, traceTimesView } from './clickhouse-tables.ts'
+import * as used from './clickhouse-usage-views.ts'
 import * as views from './clickhouse-views.ts'
 import type { KeptAge } from './store.ts'
 
@@ -36,16 +36,17 @@ export const clickhouseMigrations: readonly (readonly string[])[] = [
     sessionsView,
     views.transcriptFiles,
     views.marks,
-    views.usagePoints,
-    views.usagePointsFromMetrics,
-    views.usageRecords,
-    views.usage,
-    views.usageHourly,
+    used.usagePoints,
+    used.usagePointsFromMetrics,
+    used.usageSums,
+    used.usageTold,
+    used.usageRecords,
+    used.usage,
+    used.usageHourly,
     views.costs,
     views.toolLatency,
     views.spanLogs,
   ],
-  [sums.usageSums, sums.usageTold, sums.usageRecordsAndSums, sums.usageAnew, sums.usageHourlyAnew],
 ]
 
 /** The column that a row's age is told by, and which of the ages it is held to. */

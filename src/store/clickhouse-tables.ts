@@ -74,9 +74,10 @@ export const logs = `CREATE TABLE IF NOT EXISTS otel_logs (
   -- What the hub was told, with its types; empty in what a Collector wrote.
   Original String CODEC(ZSTD(3)),
   SessionId String MATERIALIZED LogAttributes['session.id'] CODEC(ZSTD(1)),
-  -- Its own id, or that of its words: one that is sent again is the same.
+  -- Its own id, or that of its words: one that is sent again is the same, by another sender too, in whatever order it has them.
   RecordId String MATERIALIZED if(LogAttributes['log.record.uid'] != '', LogAttributes['log.record.uid'],
-    hex(sipHash128(Timestamp, TraceId, SpanId, EventName, Body, LogAttributes, ResourceAttributes))) CODEC(ZSTD(1)),
+    hex(sipHash128(Timestamp, TraceId, SpanId, if(EventName != '', EventName, LogAttributes['event.name']), Body,
+      mapSort(LogAttributes), mapSort(ResourceAttributes)))) CODEC(ZSTD(1)),
   INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
   INDEX idx_time Timestamp TYPE minmax GRANULARITY 1,
   INDEX idx_event EventName TYPE set(256) GRANULARITY 4,
@@ -155,7 +156,7 @@ export function metricTable(kind: MetricTable): string {
   Original String CODEC(ZSTD(3)),
   SessionId String MATERIALIZED if(Attributes['session.id'] != '', Attributes['session.id'], ResourceAttributes['session.id'])
     CODEC(ZSTD(1)),
-  SeriesId UInt64 MATERIALIZED cityHash64(ResourceAttributes, ScopeName, MetricName, MetricUnit, Attributes),
+  SeriesId UInt64 MATERIALIZED cityHash64(mapSort(ResourceAttributes), ScopeName, MetricName, MetricUnit, mapSort(Attributes)),
   INDEX idx_time TimeUnix TYPE minmax GRANULARITY 1,
   INDEX idx_session SessionId TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,

@@ -1,5 +1,5 @@
 /** What is read from signals as they arrive, into narrow tables with one row each, and the views that sum those up when they are asked. */
-import { moment, text } from './clickhouse-columns.ts'
+import { text } from './clickhouse-columns.ts'
 
 /** One row for each request that was answered, per teller: spans of ours, events of Claude Code's own, transcripts. */
 export const requests = `CREATE TABLE IF NOT EXISTS claude_requests (
@@ -123,92 +123,6 @@ export const marks = `CREATE TABLE IF NOT EXISTS claude_marks (
   Time DateTime64(6),
   Value String
 ) ENGINE = ReplacingMergeTree(Time) ORDER BY Key`
-
-/**
- * Points of Claude Code's two counters of usage. A stream is a metric with its points' attributes and its start; the resource is no
- * part of it, since one point may come by two roads.
- */
-export const usagePoints = `CREATE TABLE IF NOT EXISTS claude_usage_points (
-  SessionId ${text},
-  Stream UInt128,
-  IsDelta Bool,
-  Start ${moment},
-  Time ${moment},
-  Kind LowCardinality(String),
-  Model LowCardinality(String),
-  QuerySource LowCardinality(String),
-  Value SimpleAggregateFunction(max, Float64) CODEC(ZSTD(1))
-) ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(Time)
-ORDER BY (SessionId, Stream, IsDelta, Start, Time, Kind, Model, QuerySource)
-SETTINGS ttl_only_drop_parts = 1`
-
-export const usagePointsFromMetrics = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_usage_points_from_metrics TO claude_usage_points AS
-SELECT
-  if(Attributes['session.id'] = '', 'unknown', Attributes['session.id']) AS SessionId,
-  reinterpretAsUInt128(sipHash128(MetricName, mapSort(Attributes))) AS Stream,
-  AggregationTemporality = 1 AS IsDelta,
-  StartTimeUnix AS Start,
-  TimeUnix AS Time,
-  if(MetricName = 'claude_code.cost.usage', 'cost', Attributes['type']) AS Kind,
-  if(Attributes['model'] = '', 'unknown', Attributes['model']) AS Model,
-  Attributes['query_source'] AS QuerySource,
-  Value
-FROM otel_metrics_sum
-WHERE IsMonotonic AND AggregationTemporality IN (1, 2) AND bitAnd(Flags, 1) = 0 AND isFinite(Value) AND Value >= 0
-  AND (MetricName = 'claude_code.cost.usage' OR MetricName = 'claude_code.token.usage'
-    AND Attributes['type'] IN ('input', 'output', 'cacheRead', 'cacheCreation'))`
-
-/** Everything that any teller says of usage; of metrics what each point adds to the one before, in the order of time. */
-export const usageRecords = `CREATE VIEW IF NOT EXISTS claude_usage_records AS
-SELECT
-  if(SessionId = '', 'unknown', SessionId) AS SessionId, CAST(Source, 'String') AS Source, toDateTime64(Time, 6) AS Time,
-  CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
-  -- Of an answer that was cut short a span tells what its message did not; that is no request of its own.
-  toUInt64(InputTokens + CacheReadTokens + CacheCreationTokens > 0) AS Requests,
-  InputTokens, OutputTokens, CacheReadTokens, CacheCreationTokens, CacheCreation1hTokens, CAST(Speed, 'String') AS Speed, CostUsd, CAST(Repository, 'String') AS Repository
-FROM claude_requests FINAL
-UNION ALL
-SELECT
-  SessionId, 'metrics' AS Source, toDateTime64(Time, 6) AS Time, CAST(Model, 'String') AS Model,
-  CAST(QuerySource, 'String') AS QuerySource, toUInt64(0) AS Requests,
-  if(Kind = 'input', toUInt64(Step), 0) AS InputTokens,
-  if(Kind = 'output', toUInt64(Step), 0) AS OutputTokens,
-  if(Kind = 'cacheRead', toUInt64(Step), 0) AS CacheReadTokens,
-  if(Kind = 'cacheCreation', toUInt64(Step), 0) AS CacheCreationTokens,
-  toUInt64(0) AS CacheCreation1hTokens, '' AS Speed, if(Kind = 'cost', Step, NULL) AS CostUsd, '' AS Repository
-FROM (
-  SELECT *,
-    lagInFrame(Value, 1, -1) OVER (
-      PARTITION BY SessionId, Stream, IsDelta, Start ORDER BY Time ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-    ) AS Before,
-    -- The first value of a stream that does not say when it began is where it stands; one that falls has begun anew.
-    multiIf(IsDelta, Value, Before < 0, if(Start = 0, 0, Value), Value < Before, Value, Value - Before) AS Step
-  FROM claude_usage_points FINAL
-)
-WHERE Step > 0`
-
-/** Of each session only the teller that knows the most. None counts anything twice, and they are never added. */
-export const usage = `CREATE VIEW IF NOT EXISTS claude_usage AS
-SELECT * FROM claude_usage_records
-WHERE (SessionId, Source) IN (
-  SELECT SessionId, argMax(Source, (Tokens, indexOf(['transcript', 'events', 'wrapper', 'metrics'], Source))) FROM (
-    SELECT SessionId, Source, sum(InputTokens + OutputTokens + CacheReadTokens + CacheCreationTokens) AS Tokens
-    FROM claude_usage_records GROUP BY SessionId, Source
-  ) GROUP BY SessionId
-)`
-
-export const usageHourly = `CREATE VIEW IF NOT EXISTS claude_usage_hourly AS
-SELECT
-  toStartOfHour(Time) AS Hour,
-  SessionId,
-  Model,
-  sum(Requests) AS Requests,
-  sum(InputTokens) AS InputTokens,
-  sum(OutputTokens) AS OutputTokens,
-  sum(CacheReadTokens) AS CacheReadTokens,
-  sum(CacheCreationTokens) AS CacheCreationTokens
-FROM claude_usage GROUP BY Hour, SessionId, Model`
 
 /** What each export of a counter of costs adds; of a session that two tell of, the one that says more. */
 export const costs = `CREATE VIEW IF NOT EXISTS claude_costs AS

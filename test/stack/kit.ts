@@ -24,6 +24,8 @@ export interface Engine {
   ask(statement: string): Promise<string>
   /** Ends it; its data stays for the next that is started on the same folder. */
   stop(): Promise<void>
+  /** The same, as it would end when the machine loses power. */
+  kill(): Promise<void>
 }
 
 /** ClickHouse's engine on a folder, with our schema unless it is said otherwise. */
@@ -43,17 +45,19 @@ export async function startEngine(folder: string, port = 0, options: { isEmpty?:
   const ready: { port: number } = JSON.parse(new TextDecoder().decode(value))
   const place = { url: `http://127.0.0.1:${ready.port}`, user: 'otel', password: enginePassword, database: 'otel' }
   const clickhouse = openClickHouse(place)
+  const end = async (signal: 'SIGKILL' | 'SIGTERM') => {
+    await clickhouse.close()
+    child.kill(signal)
+    await child.exited
+  }
   if (options.isEmpty !== true) await migrateClickHouse(clickhouse, keptDays)
   return {
     port: ready.port,
     place,
     clickhouse,
     ask: (statement) => ask(place, statement),
-    stop: async () => {
-      await clickhouse.close()
-      child.kill('SIGTERM')
-      await child.exited
-    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
   }
 }
 

@@ -1,6 +1,40 @@
-/** Usage in ClickHouse with sums of what nobody can tell any more: their table, and the views of usage over both. */
-import { text } from './clickhouse-columns.ts'
-import { usage, usageHourly } from './clickhouse-views.ts'
+/** Usage in ClickHouse: what metrics tell of it, sums of what nobody can tell any more, and the views over all. */
+import { moment, text } from './clickhouse-columns.ts'
+
+/**
+ * Points of Claude Code's two counters of usage. A stream is a metric with its points' attributes and its start; the resource is no
+ * part of it, since one point may come by two roads.
+ */
+export const usagePoints = `CREATE TABLE IF NOT EXISTS claude_usage_points (
+  SessionId ${text},
+  Stream UInt128,
+  IsDelta Bool,
+  Start ${moment},
+  Time ${moment},
+  Kind LowCardinality(String),
+  Model LowCardinality(String),
+  QuerySource LowCardinality(String),
+  Value SimpleAggregateFunction(max, Float64) CODEC(ZSTD(1))
+) ENGINE = AggregatingMergeTree
+PARTITION BY toYYYYMM(Time)
+ORDER BY (SessionId, Stream, IsDelta, Start, Time, Kind, Model, QuerySource)
+SETTINGS ttl_only_drop_parts = 1`
+
+export const usagePointsFromMetrics = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_usage_points_from_metrics TO claude_usage_points AS
+SELECT
+  if(Attributes['session.id'] = '', 'unknown', Attributes['session.id']) AS SessionId,
+  reinterpretAsUInt128(sipHash128(MetricName, mapSort(Attributes))) AS Stream,
+  AggregationTemporality = 1 AS IsDelta,
+  StartTimeUnix AS Start,
+  TimeUnix AS Time,
+  if(MetricName = 'claude_code.cost.usage', 'cost', Attributes['type']) AS Kind,
+  if(Attributes['model'] = '', 'unknown', Attributes['model']) AS Model,
+  Attributes['query_source'] AS QuerySource,
+  Value
+FROM otel_metrics_sum
+WHERE IsMonotonic AND AggregationTemporality IN (1, 2) AND bitAnd(Flags, 1) = 0 AND isFinite(Value) AND Value >= 0
+  AND (MetricName = 'claude_code.cost.usage' OR MetricName = 'claude_code.token.usage'
+    AND Attributes['type'] IN ('input', 'output', 'cacheRead', 'cacheCreation'))`
 
 /**
  * Usage of which nothing is left but sums by quarters of an hour, from a store whose records have gone by their age: what a session
@@ -26,8 +60,11 @@ PARTITION BY toYYYYMM(Slot)
 ORDER BY (SessionId, Source, Slot, Model, QuerySource, CostSource, Repository)
 SETTINGS ttl_only_drop_parts = 1`
 
-/** Every word of every teller; whether a price can be looked up for it, and who has stated one. */
-export const usageTold = `CREATE OR REPLACE VIEW claude_usage_told AS
+/**
+ * Everything that any teller says of usage; of metrics what each point adds to the one before, in the order of time. With who has
+ * stated a cost, and whether a price can be looked up.
+ */
+export const usageTold = `CREATE VIEW IF NOT EXISTS claude_usage_told AS
 SELECT
   if(SessionId = '', 'unknown', SessionId) AS SessionId, CAST(Source, 'String') AS Source, toDateTime64(Time, 6) AS Time,
   CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
@@ -60,7 +97,7 @@ FROM (
 WHERE Step > 0`
 
 /** With what there are only sums of. */
-export const usageRecordsAndSums = `CREATE OR REPLACE VIEW claude_usage_records AS
+export const usageRecords = `CREATE VIEW IF NOT EXISTS claude_usage_records AS
 SELECT * FROM claude_usage_told
 UNION ALL
 SELECT SessionId, CAST(Source, 'String') AS Source, Time, CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
@@ -68,6 +105,24 @@ SELECT SessionId, CAST(Source, 'String') AS Source, Time, CAST(Model, 'String') 
   CAST(CostSource, 'String') AS CostSource, 0 AS IsListed, CAST(Repository, 'String') AS Repository
 FROM claude_usage_sums FINAL`
 
-/** The same words, of columns that have come since. */
-export const usageAnew = usage.replace('CREATE VIEW IF NOT EXISTS', 'CREATE OR REPLACE VIEW')
-export const usageHourlyAnew = usageHourly.replace('CREATE VIEW IF NOT EXISTS', 'CREATE OR REPLACE VIEW')
+/** Of each session only the teller that knows the most. None counts anything twice, and they are never added. */
+export const usage = `CREATE VIEW IF NOT EXISTS claude_usage AS
+SELECT * FROM claude_usage_records
+WHERE (SessionId, Source) IN (
+  SELECT SessionId, argMax(Source, (Tokens, indexOf(['transcript', 'events', 'wrapper', 'metrics'], Source))) FROM (
+    SELECT SessionId, Source, sum(InputTokens + OutputTokens + CacheReadTokens + CacheCreationTokens) AS Tokens
+    FROM claude_usage_records GROUP BY SessionId, Source
+  ) GROUP BY SessionId
+)`
+
+export const usageHourly = `CREATE VIEW IF NOT EXISTS claude_usage_hourly AS
+SELECT
+  toStartOfHour(Time) AS Hour,
+  SessionId,
+  Model,
+  sum(Requests) AS Requests,
+  sum(InputTokens) AS InputTokens,
+  sum(OutputTokens) AS OutputTokens,
+  sum(CacheReadTokens) AS CacheReadTokens,
+  sum(CacheCreationTokens) AS CacheCreationTokens
+FROM claude_usage GROUP BY Hour, SessionId, Model`
