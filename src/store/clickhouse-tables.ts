@@ -12,6 +12,10 @@ const exemplars = `Exemplars Nested (
     TraceId String
   ) CODEC(ZSTD(1))`
 
+/** What the hub was told, with its types; empty in what a Collector wrote, and preferred where both have told the same. */
+const original = `Original String CODEC(ZSTD(3)),
+  HasOriginal UInt8 MATERIALIZED Original != ''`
+
 export const traces = `CREATE TABLE IF NOT EXISTS otel_traces (
   Timestamp ${moment},
   TraceId ${text},
@@ -39,8 +43,7 @@ export const traces = `CREATE TABLE IF NOT EXISTS otel_traces (
     TraceState String,
     Attributes Map(LowCardinality(String), String)
   ) CODEC(ZSTD(1)),
-  -- What the hub was told, with its types; empty in what a Collector wrote.
-  Original String CODEC(ZSTD(3)),
+  ${original},
   SessionId String MATERIALIZED SpanAttributes['session.id'] CODEC(ZSTD(1)),
   INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
   INDEX idx_time Timestamp TYPE minmax GRANULARITY 1,
@@ -48,7 +51,7 @@ export const traces = `CREATE TABLE IF NOT EXISTS otel_traces (
   INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_duration Duration TYPE minmax GRANULARITY 1
-) ENGINE = ReplacingMergeTree
+) ENGINE = ReplacingMergeTree(HasOriginal)
 PARTITION BY toDate(Timestamp)
 ORDER BY (SessionId, Timestamp, TraceId, SpanId)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1`
@@ -71,8 +74,7 @@ export const logs = `CREATE TABLE IF NOT EXISTS otel_logs (
   LogAttributes ${map},
   -- Left out by a Collector that could not ask for the columns when it began.
   EventName String DEFAULT LogAttributes['event.name'] CODEC(ZSTD(1)),
-  -- What the hub was told, with its types; empty in what a Collector wrote.
-  Original String CODEC(ZSTD(3)),
+  ${original},
   SessionId String MATERIALIZED LogAttributes['session.id'] CODEC(ZSTD(1)),
   -- Its own id, or that of its words: one that is sent again is the same, by another sender too, in whatever order it has them.
   RecordId String MATERIALIZED if(LogAttributes['log.record.uid'] != '', LogAttributes['log.record.uid'],
@@ -84,7 +86,7 @@ export const logs = `CREATE TABLE IF NOT EXISTS otel_logs (
   INDEX idx_log_attr_key mapKeys(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8
-) ENGINE = ReplacingMergeTree
+) ENGINE = ReplacingMergeTree(HasOriginal)
 PARTITION BY toDate(Timestamp)
 ORDER BY (SessionId, Timestamp, RecordId)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1`
@@ -152,8 +154,7 @@ export function metricTable(kind: MetricTable): string {
   TimeUnix ${moment},
   Flags UInt32 CODEC(ZSTD(1)),
   ${metricColumns[kind].join(',\n  ')},
-  -- What the hub was told, with its types; empty in what a Collector wrote.
-  Original String CODEC(ZSTD(3)),
+  ${original},
   SessionId String MATERIALIZED if(Attributes['session.id'] != '', Attributes['session.id'], ResourceAttributes['session.id'])
     CODEC(ZSTD(1)),
   SeriesId UInt64 MATERIALIZED cityHash64(mapSort(ResourceAttributes), ScopeName, MetricName, MetricUnit, mapSort(Attributes)),
@@ -161,7 +162,7 @@ export function metricTable(kind: MetricTable): string {
   INDEX idx_session SessionId TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_attr_key mapKeys(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
   INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1
-) ENGINE = ReplacingMergeTree
+) ENGINE = ReplacingMergeTree(HasOriginal)
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, SeriesId, StartTimeUnix, TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1`
