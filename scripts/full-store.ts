@@ -2,7 +2,7 @@
  * A store with weeks of work in it, the same each time: sessions of very different lengths, told by claude-otel's spans and by
  * Claude Code's events and metrics.
  */
-import { openStore, type Store } from '../src/store/store.ts'
+import type { AnyStore } from '../src/store/store.ts'
 import type { OtlpLogRecord, OtlpPoint, OtlpSource, OtlpSpan } from '../src/telemetry/otlp.ts'
 
 export interface FullStore {
@@ -38,14 +38,9 @@ const ours = source('claude-otel')
 const events = source('com.anthropic.claude_code.events')
 const metrics = source('com.anthropic.claude_code')
 
-/** Fills the store at this path until it has so many spans. */
-export async function fillStore(path: string, spans: number): Promise<FullStore> {
-  const store = await openStore(path)
-  try {
-    return await new Filling(store, spans).run()
-  } finally {
-    store.close()
-  }
+/** Fills a store until it has so many spans more. */
+export function fillStore(store: Pick<AnyStore, 'append'>, spans: number): Promise<FullStore> {
+  return new Filling(store, spans).run()
 }
 
 class Filling {
@@ -53,11 +48,11 @@ class Filling {
   private readonly spanIds: [string, string][] = []
   private readonly written = { spans: 0, logs: 0, points: 0 }
   private readonly end = Date.now() * 1000
-  private waiting: Promise<void>[] = []
+  private waiting: (void | Promise<void>)[] = []
   private seed = 1
 
   constructor(
-    private readonly store: Store,
+    private readonly store: Pick<AnyStore, 'append'>,
     private readonly goal: number,
   ) {}
 

@@ -9,6 +9,7 @@ import { measureLoad } from './measure/load.ts'
 import { measureMemory } from './measure/memory.ts'
 import { measureHook, measureWrapper } from './measure/programs.ts'
 import { measureExit, measureSession, measureTransports } from './measure/sessions.ts'
+import { measureStackIntake, measureStackQueries } from './measure/stack.ts'
 
 /** Each gives one or more measures; `effort` multiplies the number of runs. */
 export const measurements: readonly ((effort: number) => Promise<Measure[]>)[] = [
@@ -24,4 +25,6 @@ export const measurements: readonly ((effort: number) => Promise<Measure[]>)[] =
   measureHubMemory,
   measureQueries,
   measureBackfill,
+  measureStackIntake,
+  measureStackQueries,
 ]

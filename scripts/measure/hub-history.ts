@@ -1,10 +1,12 @@
 /** The hub over a store that is full: how soon every view of the dashboard has its answer, and how fast transcripts are taken. */
 import { closeSync, futimesSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { openStore } from '../../src/store/store.ts'
 import { createHubHome } from '../../test/hub/kit.ts'
 import { BINARY } from '../build.ts'
 import { type FullStore, fillStore } from '../full-store.ts'
-import { type Measure, ms, quantile } from './kit.ts'
+import { askPaths, askViews, slowestOf } from './hub-views.ts'
+import { type Measure, quantile } from './kit.ts'
 
 const SPANS = 1_000_000
 const ASKED = 40
@@ -12,27 +14,22 @@ const ASKED = 40
 const TRANSCRIPT_MB = process.argv.includes('--large') ? 1000 : 100
 const FILE_MB = 5
 
-/** Every question of every page, to the hub with weeks of work in its store. */
+/** The hub with weeks of work in SQLite. */
 export async function measureQueries(): Promise<Measure[]> {
   const home = createHubHome()
   try {
     const store = join(home.path, 'hub.db')
-    const full = await fillStore(store, SPANS)
+    const full = await fillSqlite(store)
     const hub = await home.start(['--store', store])
     try {
-      const answers: { readonly name: string; readonly p95: number }[] = []
-      for (const [name, paths] of Object.entries(questionsOf(full)))
-        answers.push({ name, p95: quantile(await ask(hub.port, paths), 0.95) })
-      const large = quantile(await ask(hub.port, firstLooks(full)), 0.95)
+      const answers = await askViews(hub.port, full, ASKED)
+      const large = quantile(await askPaths(hub.port, firstLooks(full)), 0.95)
       const { spans, logs, points, sessions } = full
-      const from = answers.map(({ name, p95 }) => `${name} ${ms(p95)}`).join(', ')
       return [
         {
           name: 'hub.queries',
           title: `The slowest view at ${spans} spans, ${logs} log records, ${points} points of ${sessions.length} sessions, p95`,
-          value: Math.max(...answers.map(({ p95 }) => p95)),
-          unit: 'ms',
-          from: `${from}; ${ASKED} requests each`,
+          ...slowestOf(answers, `${ASKED} requests each`),
         },
         {
           name: 'hub.queries.large',
@@ -50,46 +47,17 @@ export async function measureQueries(): Promise<Measure[]> {
   }
 }
 
-/** Of each view the requests of its page, over sessions and spans that lie far from one another. */
-function questionsOf({ sessions, spanIds }: FullStore): Record<string, readonly string[]> {
-  const usual = spread(sessions.filter(({ spans }) => spans < 1000))
-  const some = (path: string) => Array.from({ length: ASKED }, () => path)
-  const history = Object.fromEntries(
-    ['day', 'model', 'project', 'sessionId'].map((by) => [`history by ${by}`, some(`history?by=${by}&days=30`)]),
-  )
-  const large = sessions.filter(({ spans }) => spans >= 4000)
-  return {
-    now: some('now'),
-    health: some('health'),
-    ...history,
-    session: usual.map(({ id }) => `sessions/${id}`),
-    rows: usual.flatMap(({ id }) => [`sessions/${id}/rows?offset=0&limit=200`]),
-    logs: usual.map(({ id }) => `sessions/${id}/logs?offset=0&limit=200`),
-    'late logs of a large session': spread(large).map(({ id }) => `sessions/${id}/logs?offset=1900&limit=200`),
-    span: spread(spanIds.slice(7)).map(([id, spanId]) => `sessions/${id}/rows/${spanId}`),
+async function fillSqlite(path: string): Promise<FullStore> {
+  const store = await openStore(path)
+  try {
+    return await fillStore(store, SPANS)
+  } finally {
+    store.close()
   }
 }
 
 function firstLooks({ sessions }: FullStore): readonly string[] {
   return sessions.filter(({ spans }) => spans === 10_000).map(({ id }) => `sessions/${id}`)
-}
-
-function spread<Item>(items: readonly Item[]): readonly Item[] {
-  const step = Math.max(1, Math.floor(items.length / ASKED))
-  return items.filter((_, index) => index % step === 0).slice(0, ASKED)
-}
-
-/** Milliseconds of each, one after another; the first, which warms the code, is not counted where it is asked again. */
-async function ask(port: number, paths: readonly string[]): Promise<number[]> {
-  const times: number[] = []
-  for (const path of paths) {
-    const startMs = performance.now()
-    const response = await fetch(`http://127.0.0.1:${port}/api/${path}`)
-    await response.arrayBuffer()
-    times.push(performance.now() - startMs)
-    if (response.status !== 200) throw new Error(`${path}: ${response.status}`)
-  }
-  return times
 }
 
 /** Transcripts as Claude Code leaves them, most of their bytes tool results. */

@@ -10,7 +10,7 @@ export interface Measure {
   readonly name: string
   readonly title: string
   readonly value: number
-  readonly unit: '×' | 'ms' | 'MiB' | 'MB/s'
+  readonly unit: '×' | 'ms' | 'MiB' | 'MB/s' | 'rows/s'
   /** What the value was made from, for a person. */
   readonly from: string
 }

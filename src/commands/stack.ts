@@ -5,9 +5,9 @@ import { configFilePath } from '../base/paths.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { compose, findEngine } from '../stack/engine.ts'
 import { type FileChange, initStack, openStack } from '../stack/folder.ts'
-import { partsOf, problemOf, waitForParts } from '../stack/health.ts'
-import { clickhouseOf, proveStack } from '../stack/proof.ts'
+import { partsOf, problemOf } from '../stack/health.ts'
 import type { StackSettings } from '../stack/settings.ts'
+import { startStack } from '../stack/start.ts'
 import { defineOurCommand } from './command.ts'
 import { align } from './table.ts'
 
@@ -16,7 +16,6 @@ type Action = (typeof actions)[number]
 
 /** Images are fetched before; this is for databases that start. */
 const readyMs = 180_000
-const proofMs = 60_000
 
 export default defineOurCommand({
   meta: { name: 'stack', description: 'ClickHouse, a Collector, Loki and Grafana as containers on this machine.' },
@@ -118,31 +117,15 @@ export function renderChanges(folder: string, changes: readonly FileChange[], is
 async function up(folder: string, limitMs: number): Promise<void> {
   const settings = openStack(folder)
   const tell = (line: string) => void process.stderr.write(`${line}\n`)
-  await compose(await findEngine(), folder, ['up', '--detach', '--remove-orphans'])
-  const late = await waitForParts(partsOf(settings), limitMs, ({ name }, ms) =>
-    tell(`  ${name} is ready after ${(ms / 1000).toFixed(1)} s`),
-  )
-  if (late.size > 0) {
-    const problems = [...late].map(([{ name, url }, problem]) => `${name} at ${url} ${problem}`)
-    throw new Failure('unavailable', problems.join('; '), 'see `claude-otel stack logs`')
+  const stop = () => {
+    tell('stopped waiting; what was started goes on: claude-otel stack status, claude-otel stack down')
+    // Nobody listens any more: it ends us as it would have.
+    process.kill(process.pid, 'SIGINT')
   }
-  await bringUpToDate(settings, tell)
+  process.once('SIGINT', stop)
+  await startStack(folder, settings, limitMs, tell)
+  process.off('SIGINT', stop)
   process.stdout.write(renderReady(folder, settings))
-}
-
-async function bringUpToDate(settings: StackSettings, tell: (line: string) => void): Promise<void> {
-  const [{ openClickHouse }, { migrateClickHouse }] = await Promise.all([
-    import('../store/clickhouse-client.ts'),
-    import('../store/clickhouse-migrate.ts'),
-  ])
-  const clickhouse = openClickHouse(clickhouseOf(settings))
-  try {
-    const found = await migrateClickHouse(clickhouse, settings.keptDays)
-    tell(`  the schema is up to date (it was version ${found})`)
-    await proveStack(settings, clickhouse, proofMs)
-  } finally {
-    await clickhouse.close()
-  }
 }
 
 function renderReady(folder: string, { ports, withLoki, withGrafana }: StackSettings): string {

@@ -15,7 +15,7 @@ const candidates: readonly Engine[] = [
 export async function findEngine(): Promise<Engine> {
   for (const engine of candidates) {
     if (Bun.which(engine[0]) === null || (await run([...engine, 'version'])).code !== 0) continue
-    await expectDaemon(engine[0])
+    await expectAnswer(engine[0].startsWith('docker') ? 'docker' : 'podman')
     return engine
   }
   if (Bun.which('docker') !== null)
@@ -25,25 +25,68 @@ export async function findEngine(): Promise<Engine> {
   throw new Failure('notFound', 'neither docker nor podman is installed', 'install one of them, with compose')
 }
 
-async function expectDaemon(program: string): Promise<void> {
-  if (!program.startsWith('docker')) return
-  const { code, stderr } = await run(['docker', 'info', '--format', '{{.ServerVersion}}'])
+const remedies = {
+  docker: {
+    asleep: 'start it: sudo systemctl start docker, or Docker Desktop',
+    forbidden: 'you may not use it: sudo usermod -aG docker "$USER", then log in again',
+  },
+  podman: {
+    asleep: 'where it runs in a machine: podman machine start',
+    forbidden: 'see that you may use it: podman info',
+  },
+} as const
+
+async function expectAnswer(program: keyof typeof remedies): Promise<void> {
+  // Compose alone may be there, and speak to a daemon elsewhere.
+  if (Bun.which(program) === null) return
+  const { code, stderr } = await run([program, 'info', '--format', 'json'])
   if (code === 0) return
-  const [reason = ''] = stderr.trim().split('\n')
-  throw new Failure('unavailable', `docker does not answer: ${reason}`, 'start it, and see that you may use it')
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '')
+  // Warnings, such as of its own settings, may come first.
+  const reason = lines.find((line) => /^permission denied|^cannot connect/i.test(line)) ?? lines[0] ?? `exit ${code}`
+  const { asleep, forbidden } = remedies[program]
+  const remedy = /permission denied/i.test(reason) ? forbidden : asleep
+  throw new Failure('unavailable', `${program} does not answer: ${reason.trim()}`, remedy)
 }
 
 /** Runs compose on the stack of a folder, in front of the person. Throws a Failure when it fails. */
 export async function compose(engine: Engine, folder: string, args: readonly string[]): Promise<void> {
-  const command = [...engine, '-f', `${folder}/docker-compose.yml`, '--project-directory', folder, ...args]
-  const child = Bun.spawn(command, { stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' })
+  const child = Bun.spawn(composeCommand(engine, folder, args), {
+    stdin: 'inherit',
+    stdout: 'inherit',
+    stderr: 'inherit',
+  })
   const code = await child.exited
   if (code !== 0)
     throw new Failure('unavailable', `${engine.join(' ')} ${args.join(' ')} ended with ${code}`, 'see above')
 }
 
-async function run(command: readonly string[]): Promise<{ readonly code: number; readonly stderr: string }> {
-  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' })
-  const [stderr, code] = await Promise.all([new Response(child.stderr).text(), child.exited])
-  return { code, stderr }
+/** What compose prints when it is asked; undefined where it cannot say. */
+export async function askCompose(
+  engine: Engine,
+  folder: string,
+  args: readonly string[],
+): Promise<Pick<Ended, 'stdout' | 'stderr'> | undefined> {
+  const ended = await run(composeCommand(engine, folder, args))
+  return ended.code === 0 ? ended : undefined
+}
+
+function composeCommand(engine: Engine, folder: string, args: readonly string[]): string[] {
+  return [...engine, '-f', `${folder}/docker-compose.yml`, '--project-directory', folder, ...args]
+}
+
+interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function run(command: readonly string[]): Promise<Ended> {
+  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { code, stdout, stderr }
 }

@@ -96,6 +96,19 @@ export function renderStackSettings({ withLoki, withGrafana, ports, keptDays, se
   ].join('\n')}\n`
 }
 
+/** What the containers listen at on this machine, and by which name `.env` says so. */
+export function publishedPorts({
+  ports,
+  withLoki,
+  withGrafana,
+}: StackSettings): readonly { readonly variable: string; readonly port: number }[] {
+  const isWanted: Partial<Readonly<Record<keyof Ports, boolean>>> = { loki: withLoki, grafana: withGrafana }
+  const names = Object.keys(ports) as (keyof Ports)[]
+  return names
+    .filter((name) => isWanted[name] !== false)
+    .map((name) => ({ variable: portVariables[name][0], port: ports[name] }))
+}
+
 /** Lines of `NAME=value`; quotes around a value are not part of it. */
 function readVariables(text: string): ReadonlyMap<string, string> {
   return new Map(

@@ -30,20 +30,7 @@ export interface Engine {
 
 /** ClickHouse's engine on a folder, with our schema unless it is said otherwise. */
 export async function startEngine(folder: string, port = 0, options: { isEmpty?: boolean } = {}): Promise<Engine> {
-  const modules = await engineModules()
-  if (modules === undefined) throw new Error('ClickHouse’s engine has no build for this platform')
-  const server = join(import.meta.dir, 'engine/server.ts')
-  const child = Bun.spawn([process.execPath, server, modules, folder, String(port)], {
-    env: { ...process.env, ENGINE_PASSWORD: enginePassword },
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: Bun.file(join(folder, 'engine.log')),
-  })
-  const reader = child.stdout.getReader()
-  const { value } = await reader.read()
-  if (value === undefined) throw new Error(`the engine ended\n${await Bun.file(join(folder, 'engine.log')).text()}`)
-  const ready: { port: number } = JSON.parse(new TextDecoder().decode(value))
-  const place = { url: `http://127.0.0.1:${ready.port}`, user: 'otel', password: enginePassword, database: 'otel' }
+  const { child, place } = await spawnEngine(folder, port)
   const clickhouse = openClickHouse(place)
   const end = async (signal: 'SIGKILL' | 'SIGTERM') => {
     await clickhouse.close()
@@ -52,7 +39,7 @@ export async function startEngine(folder: string, port = 0, options: { isEmpty?:
   }
   if (options.isEmpty !== true) await migrateClickHouse(clickhouse, keptDays)
   return {
-    port: ready.port,
+    port: Number(new URL(place.url).port),
     place,
     clickhouse,
     ask: (statement) => ask(place, statement),
@@ -61,12 +48,34 @@ export async function startEngine(folder: string, port = 0, options: { isEmpty?:
   }
 }
 
-async function ask({ url, user, password, database }: ClickHousePlace, statement: string): Promise<string> {
+/** One statement in its database; the answer as tab-separated lines. Rejects with ClickHouse's words. */
+export async function ask({ url, user, password, database }: ClickHousePlace, statement: string): Promise<string> {
   const headers = { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password }
   const response = await fetch(`${url}/?database=${database}`, { method: 'POST', headers, body: statement })
   const text = await response.text()
   if (!response.ok) throw new Error(text)
   return text.trimEnd()
+}
+
+/** Its process, which ends with ours, and where it answers. */
+export async function spawnEngine(
+  folder: string,
+  port: number,
+  password = enginePassword,
+): Promise<{ readonly child: Bun.Subprocess; readonly place: ClickHousePlace }> {
+  const modules = await engineModules()
+  if (modules === undefined) throw new Error('ClickHouse’s engine has no build for this platform')
+  const server = join(import.meta.dir, 'engine/server.ts')
+  const child = Bun.spawn([process.execPath, server, modules, folder, String(port)], {
+    env: { ...process.env, ENGINE_PASSWORD: password },
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: Bun.file(join(folder, 'engine.log')),
+  })
+  const { value } = await child.stdout.getReader().read()
+  if (value === undefined) throw new Error(`the engine ended\n${await Bun.file(join(folder, 'engine.log')).text()}`)
+  const ready: { port: number } = JSON.parse(new TextDecoder().decode(value))
+  return { child, place: { url: `http://127.0.0.1:${ready.port}`, user: 'otel', password, database: 'otel' } }
 }
 
 export interface Collector {

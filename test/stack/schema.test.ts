@@ -6,6 +6,7 @@ import { type ClickHouse, openClickHouse } from '../../src/store/clickhouse-clie
 import { migrateClickHouse } from '../../src/store/clickhouse-migrate.ts'
 import { clickhouseMigrations, rememberVersion } from '../../src/store/clickhouse-schema.ts'
 import { type Engine, keptDays, startEngine, temporaryFolder } from './kit.ts'
+import { statementsOf } from './statements.ts'
 
 const folder = temporaryFolder()
 let engine: Engine
@@ -189,12 +190,3 @@ test('The client writes and reads the tables, numbers of 64 bits too', async () 
     },
   ])
 })
-
-/** As ClickHouse's own client takes a file apart. */
-function statementsOf(sql: string): readonly string[] {
-  return sql
-    .replaceAll(/^\s*--.*$/gm, '')
-    .split(/;\n/)
-    .map((each) => each.trim())
-    .filter((each) => each !== '')
-}

@@ -57,7 +57,15 @@ async function run(path: string, ...args: string[]): Promise<Ended> {
 }
 
 const asked = () => readFileSync(join(folder.path, 'asked'), 'utf8').trim().split('\n')
-const recorder = `case "$*" in "compose version"|info*) exit 0;; esac; echo "$@" >> ${join(folder.path, 'asked')}`
+/** A stack that runs already. */
+const recorder = `case "$*" in "compose version"|info*) exit 0;; *" ps "*) echo 1; exit 0;; esac
+echo "$@" >> ${join(folder.path, 'asked')}`
+
+/** As Docker's own program says it. */
+const asleep = 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?'
+const forbidden = 'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock'
+/** Compose is there, who would do what it says does not answer. */
+const failing = (words: string) => `test "$1" = compose || { printf '%s\\n' '${words}' >&2; echo '{"ID":""}'; exit 1; }`
 
 describe('Without what it needs, stack up', () => {
   const dir = join(folder.path, 'lonely')
@@ -67,10 +75,18 @@ describe('Without what it needs, stack up', () => {
     ['nothing', {}, 'neither docker nor podman is installed', 127],
     ['docker alone', { docker: 'exit 1' }, 'docker is here, its compose plugin is not', 127],
     ['podman alone', { podman: 'exit 1' }, 'podman is here, and nothing that composes', 127],
+    ['docker that sleeps', { docker: failing(asleep) }, `docker does not answer: ${asleep}`, 69],
+    ['docker that sleeps: how to wake it', { docker: failing(asleep) }, 'systemctl start docker', 69],
     [
-      'docker that sleeps',
-      { docker: 'test "$1" = compose || { echo "Cannot connect to the daemon" >&2; exit 1; }' },
-      'docker does not answer: Cannot connect to the daemon',
+      'docker that is for others',
+      { docker: failing(`WARNING: Error loading config file: x\n${forbidden}`) },
+      `docker does not answer: ${forbidden}\n  you may not use it: sudo usermod -aG docker`,
+      69,
+    ],
+    [
+      'podman whose machine sleeps',
+      { podman: failing('Cannot connect to Podman. Please verify your connection') },
+      'podman does not answer: Cannot connect to Podman. Please verify your connection\n  where it runs in a machine: podman machine start',
       69,
     ],
   ])('says what is missing where there is %s', async (name, scripts, message, code) => {
@@ -92,8 +108,7 @@ describe('Without what it needs, stack up', () => {
   })
 
   test('passes on that containers could not be started', async () => {
-    const failing = 'case "$*" in *up*) exit 17;; esac'
-    const ended = await run(programs('failing', { docker: failing }), 'up', '--dir', dir)
+    const ended = await run(programs('failing', { docker: 'case "$*" in *up*) exit 17;; esac' }), 'up', '--dir', dir)
     expect(ended.stderr).toContain('docker compose up --detach --remove-orphans ended with 17')
     expect(ended.code).toBe(69)
   })
@@ -175,14 +190,14 @@ describe('With a stack that starts', () => {
     await engine.ask('CREATE TABLE otel_logs_empty AS otel_logs')
     await engine.ask('EXCHANGE TABLES otel_logs AND otel_logs_empty')
     await engine.ask('ALTER TABLE otel_logs ADD CONSTRAINT nothing CHECK false')
-    const late = await proveStack(openStack(dir), engine.clickhouse, 1500).catch((reason: unknown) => reason)
+    const late = await proveStack(openStack(dir), engine.clickhouse, 6000).catch((reason: unknown) => reason)
     await engine.ask('EXCHANGE TABLES otel_logs AND otel_logs_empty')
     expect(String(late)).toContain("took the test's log record, and ClickHouse does not have it")
   })
 
   test('a part that answers that it is not ready is not', async () => {
     const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('starting', { status: 503 }) })
-    const part = { name: 'Loki', url: `http://127.0.0.1:${server.port}/ready` }
+    const part = { name: 'Loki', service: 'loki', url: `http://127.0.0.1:${server.port}/ready` }
     expect(await problemOf(part)).toBe('answers 503')
     expect([...(await waitForParts([part], 0, () => {}))]).toEqual([[part, 'answers 503']])
     await server.stop(true)
