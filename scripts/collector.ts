@@ -4,10 +4,10 @@
  */
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { versionOf } from '../src/stack/images.ts'
 import { cachedBuild, runIn } from './cache.ts'
 
-/** Later minors are not complete on the Go module proxy. */
-const VERSION = '0.161.0'
+const VERSION = versionOf('collector')
 
 const CONFIG = `
 dist:

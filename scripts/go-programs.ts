@@ -1,7 +1,7 @@
 /** Builds programs that the tests drive from their Go modules, once per version, into the user's cache. */
 import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { images } from '../src/stack/images.ts'
+import { versionOf } from '../src/stack/images.ts'
 import { cachedBuild, runIn } from './cache.ts'
 
 interface GoProgram {
@@ -16,7 +16,7 @@ interface GoProgram {
 const programs = {
   loki: {
     module: 'github.com/grafana/loki/v3',
-    version: images.loki.split(':')[1] ?? '',
+    version: versionOf('loki'),
     main: './cmd/loki',
     ownParts: ['github.com/grafana/loki/pkg/push'],
   },

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { schemaModules } from '../../scripts/schemas.ts'
 import { renderStack } from '../../src/stack/files.ts'
-import { images } from '../../src/stack/images.ts'
+import { versionOf } from '../../src/stack/images.ts'
 import { complaintsOf, type Literal } from './grafana-types.ts'
 import { settingsFor, temporaryFolder } from './kit.ts'
 
@@ -62,7 +62,7 @@ test('What these types do not know is found: of a dashboard, a panel, its option
 test('The schema is that of the image’s version, and the dashboards are of its newest form', async () => {
   const home = join(await schemaModules(), '@grafana/schema')
   const { version }: { version: string } = await Bun.file(join(home, 'package.json')).json()
-  expect<string>(images.grafana).toBe(`grafana/grafana:${version}`)
+  expect(versionOf('grafana')).toBe(version)
   const { defaultDashboard }: { defaultDashboard: { schemaVersion: number } } = await import(
     join(home, 'dist/esm/index.mjs')
   )

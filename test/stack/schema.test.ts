@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Failure } from '../../src/base/errors.ts'
 import { renderInit } from '../../src/stack/clickhouse.ts'
+import { versionOf } from '../../src/stack/images.ts'
 import { type ClickHouse, openClickHouse } from '../../src/store/clickhouse-client.ts'
 import { migrateClickHouse } from '../../src/store/clickhouse-migrate.ts'
 import { clickhouseMigrations, rememberVersion } from '../../src/store/clickhouse-schema.ts'
@@ -19,6 +20,10 @@ afterAll(async () => {
 })
 
 const tables = "SELECT name, engine FROM system.tables WHERE database = 'otel' ORDER BY name"
+
+test('The engine is of the version that the image has', async () => {
+  expect(await engine.ask('SELECT version()')).toStartWith(`${versionOf('clickhouse')}.`)
+})
 
 describe('The schema', () => {
   test('is the same whether clickhouse-init.sql lays it down or it is brought up to date', async () => {
