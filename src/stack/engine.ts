@@ -25,6 +25,9 @@ export async function findEngine(): Promise<Engine> {
   throw new Failure('notFound', 'neither docker nor podman is installed', 'install one of them, with compose')
 }
 
+/** Said where it lies: older versions of podman-compose know no `--project-directory`, and all look for `.env` there. */
+const composeFile = ['-f', 'docker-compose.yml']
+
 const remedies = {
   docker: {
     asleep: 'start it: sudo systemctl start docker, or Docker Desktop',
@@ -51,10 +54,9 @@ async function expectAnswer(program: keyof typeof remedies): Promise<void> {
 
 /** Runs compose on the stack of a folder, in front of the person. Throws a Failure when it fails. */
 export async function compose(engine: Engine, folder: string, args: readonly string[]): Promise<void> {
-  const child = Bun.spawn(composeCommand(engine, folder, args), {
-    stdin: 'inherit',
-    stdout: 'inherit',
-    stderr: 'inherit',
+  const child = Bun.spawn([...engine, ...composeFile, ...args], {
+    cwd: folder,
+    stdio: ['inherit', 'inherit', 'inherit'],
   })
   const code = await child.exited
   if (code !== 0)
@@ -67,12 +69,8 @@ export async function askCompose(
   folder: string,
   args: readonly string[],
 ): Promise<Pick<Ended, 'stdout' | 'stderr'> | undefined> {
-  const ended = await run(composeCommand(engine, folder, args))
+  const ended = await run([...engine, ...composeFile, ...args], folder)
   return ended.code === 0 ? ended : undefined
-}
-
-function composeCommand(engine: Engine, folder: string, args: readonly string[]): string[] {
-  return [...engine, '-f', `${folder}/docker-compose.yml`, '--project-directory', folder, ...args]
 }
 
 interface Ended {
@@ -81,8 +79,9 @@ interface Ended {
   readonly stderr: string
 }
 
-async function run(command: readonly string[]): Promise<Ended> {
-  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+async function run(command: readonly string[], cwd?: string): Promise<Ended> {
+  const stdio = ['ignore', 'pipe', 'pipe'] as const
+  const child = Bun.spawn([...command], { ...(cwd === undefined ? {} : { cwd }), stdio: [...stdio] })
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),

@@ -19,16 +19,8 @@ async function config(
   dir: string,
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const compose = (await goProgram('docker-compose')) ?? ''
-  const command = [
-    compose,
-    '-f',
-    join(dir, 'docker-compose.yml'),
-    '--project-directory',
-    dir,
-    'config',
-    '--format=json',
-  ]
-  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { env: { HOME: folder.path } })
+  const command = [compose, '-f', 'docker-compose.yml', 'config', '--format=json']
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: dir, env: { HOME: folder.path } })
   return { code: exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
 }
 

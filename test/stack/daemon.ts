@@ -40,9 +40,10 @@ export function startDaemon(folder: string): Daemon {
     port: 0,
     idleTimeout: 0,
     async fetch(request) {
-      const args = (await request.json()) as readonly string[]
+      const { cwd: stack, args } = (await request.json()) as { cwd: string; args: readonly string[] }
       if (args[0] === 'info' || args[1] === 'version') return Response.json({ code: 0, text: '' } satisfies Answer)
-      const [, , , , stack = '', action = '', ...rest] = args
+      // compose -f docker-compose.yml
+      const [action = '', ...rest] = args.slice(3)
       asked.push([action, ...rest].join(' '))
       const answer = await host
         .answer(stack, action, rest)
@@ -52,7 +53,7 @@ export function startDaemon(folder: string): Daemon {
   })
   const path = join(folder, 'bin')
   mkdirSync(path, { recursive: true })
-  const client = `const r = await fetch('http://127.0.0.1:${server.port}', { method: 'POST', body: JSON.stringify(process.argv.slice(1)) })
+  const client = `const r = await fetch('http://127.0.0.1:${server.port}', { method: 'POST', body: JSON.stringify({ cwd: process.cwd(), args: process.argv.slice(1) }) })
 const { code, text } = await r.json(); process.stdout.write(text); process.exit(code)`
   writeFileSync(join(folder, 'client.js'), client)
   writeFileSync(

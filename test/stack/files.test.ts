@@ -173,7 +173,8 @@ describe.each([
     const { services } = parsed('docker-compose.yml') as { services: Record<string, Service> }
     for (const [name, service] of Object.entries(services)) {
       expect(Object.values(images) as string[]).toContain(service.image)
-      expect(service.image).not.toMatch(/:latest$|^[^:]+$/)
+      // In full, for Podman; and of a version.
+      expect(service.image).toMatch(/^docker\.io\/[\w-]+\/[\w-]+:\d+\.\d+/)
       for (const port of service.ports ?? []) expect(port).toStartWith('127.0.0.1:')
       if (name !== 'volumes') expect(service.mem_limit).toMatch(/^\dg$/)
       for (const mount of service.volumes ?? []) {
