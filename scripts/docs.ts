@@ -13,6 +13,7 @@ import { readStackSettings } from '../src/stack/settings.ts'
 import { attributes, contentAttributes, logEvents, spanEvents } from '../src/telemetry/attributes.ts'
 import { detectors } from '../src/telemetry/detectors.ts'
 import { type Instrument, instruments } from '../src/telemetry/metrics.ts'
+import { guide, parity, type Row } from './parity.ts'
 
 const path = join(import.meta.dir, '../README.md')
 
@@ -88,6 +89,14 @@ const tables: Readonly<Record<string, () => string>> = {
       ['Hook event', 'Runs'],
       Object.entries(hookEvents).map(([name, { run }]) => [code(name), runs[run]]),
     ),
+  migration: () =>
+    guide
+      .map(({ title, parts }) => {
+        const rows = parts.flatMap((part): readonly Row[] => parity[part])
+        const cells = rows.map(({ names, ours }) => [names.map(code).join(' '), ours])
+        return `#### ${title}\n\n${table(['claude_telemetry', 'claude-otel'], cells)}`
+      })
+      .join('\n'),
   'stack-env': () => `${oneLine('sh')}\n${oneLine('powershell')}`,
 }
 

@@ -8,6 +8,7 @@ import type { Measure } from './measure/kit.ts'
 import { measureLoad } from './measure/load.ts'
 import { measureMemory } from './measure/memory.ts'
 import { measureHook, measureWrapper } from './measure/programs.ts'
+import { measureChat, measureRich } from './measure/rich.ts'
 import { measureExit, measureSession, measureTransports } from './measure/sessions.ts'
 import { measureStackIntake, measureStackQueries } from './measure/stack.ts'
 
@@ -18,6 +19,8 @@ export const measurements: readonly ((effort: number) => Promise<Measure[]>)[] =
   measureSession,
   measureExit,
   measureTransports,
+  measureRich,
+  measureChat,
   measureMemory,
   measureLoad,
   measureIntake,
