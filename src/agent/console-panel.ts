@@ -17,7 +17,10 @@ export interface Panel {
 
 /** The lines in a frame that is as wide as it has to be; they are wrapped where the terminal is narrower. */
 export function renderPanel({ title, lines }: Panel, columns: number, theme: Theme): string[] {
-  if (!theme.isRich) return [title, ...lines.flatMap((line) => wrapHanging(line, columns, '  '))]
+  if (!theme.isRich) {
+    const inside = lines.flatMap((line) => wrapHanging(line, columns, '  '))
+    return [...wrap(title, columns), ...inside.map((line) => line.trimEnd())]
+  }
   if (columns < narrowest) return [...wrap(theme.bold(title), columns), ...lines.flatMap((line) => wrap(line, columns))]
   const room = Math.min(widestPanel, columns) - 4
   const inner = lines.flatMap((line) => wrap(line, room))

@@ -25,6 +25,7 @@ export class Keyboard {
   constructor(
     private readonly stdin: ReadStream,
     private readonly on: { readonly end: () => void; readonly resume: () => void },
+    private readonly write = writeNow,
   ) {}
 
   open(): void {
@@ -66,13 +67,13 @@ export class Keyboard {
   private begin(): void {
     this.stdin.setRawMode(true)
     this.isOpen = true
-    write(pasteOn)
+    this.write(pasteOn)
   }
 
   private readonly restore = (): void => {
     if (!this.isOpen) return
     this.isOpen = false
-    write(asBefore)
+    this.write(asBefore)
     try {
       this.stdin.setRawMode(false)
     } catch {
@@ -92,7 +93,7 @@ export class Keyboard {
 }
 
 /** At once, also when the process is about to end. */
-function write(text: string): void {
+function writeNow(text: string): void {
   try {
     writeSync(2, text)
   } catch {
