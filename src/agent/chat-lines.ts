@@ -18,11 +18,17 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
     console.onMessage(message)
     if (message.type === 'result' && message.is_error) hasFailed = true
   }
+  const onLost = (reason: string): void => {
+    console.tell('failure', oneLine(reason))
+    hasFailed = true
+    lines.close()
+  }
   const onTelemetry = (line: string): void => void stderr.write(`claude-otel: ${line}\n`)
   const talk = new Talk({
     ...{ extraArgs, env, flags, cwd },
     onMessage,
     onStderr: (text) => stderr.write(text),
+    onLost,
     onTelemetry,
   })
   const lines = createInterface({ input: stdin, terminal: false })

@@ -4,10 +4,11 @@
  */
 import type { CanUseTool, SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
 import { describeError } from '../base/errors.ts'
-import { type ExtraArgs, renderClaudeArgs } from '../claude/extra-args.ts'
+import type { ExtraArgs } from '../claude/extra-args.ts'
 import type { Environment } from '../config/config.ts'
 import type { Flags } from '../run/settings.ts'
 import { type Agent, startAgent } from './agent.ts'
+import { agentArgs } from './arguments.ts'
 import { Inbox } from './chat-inbox.ts'
 
 export interface TalkOptions {
@@ -20,6 +21,8 @@ export interface TalkOptions {
   readonly onMessage: (message: SDKMessage) => void
   /** A line of claude's own about itself. */
   readonly onStderr: (text: string) => void
+  /** claude has ended without having been asked to, and not in a turn. */
+  readonly onLost: (reason: string) => void
   /** What there is to say of the telemetry of an agent that has ended. */
   readonly onTelemetry: (line: string) => void
 }
@@ -95,10 +98,10 @@ export class Talk {
 
   private firstArgs(): string[] {
     const { extraArgs } = this.options
-    if (!this.hasSaid && this.sessionId === undefined) return renderClaudeArgs(extraArgs)
+    if (!this.hasSaid && this.sessionId === undefined) return agentArgs(extraArgs)
     const others = Object.entries(extraArgs).filter(([name]) => !sessionFlags.has(name))
     const session = this.hasSaid ? { resume: this.sessionId ?? null } : { 'session-id': this.sessionId ?? null }
-    return renderClaudeArgs({ ...Object.fromEntries(others), ...session })
+    return agentArgs({ ...Object.fromEntries(others), ...session })
   }
 
   private async begin(args: readonly string[]): Promise<Life> {
@@ -122,7 +125,9 @@ export class Talk {
     this.life = undefined
     const { line } = await agent.close()
     if (line !== undefined && !isOurs) this.options.onTelemetry(line)
-    this.finishTurn({ kind: 'lost', reason: trouble === '' ? reason : trouble })
+    const why = trouble === '' ? reason : trouble
+    if (this.turn === undefined && !isOurs) this.options.onLost(why)
+    this.finishTurn({ kind: 'lost', reason: why })
   }
 
   private take(message: SDKMessage): void {

@@ -4,7 +4,7 @@
  */
 import type { ReadStream } from 'node:tty'
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import { describeError } from '../base/errors.ts'
+import { describeError, Failure } from '../base/errors.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { listSessions } from '../claude/sessions.ts'
 import { nearest } from '../config/suggest.ts'
@@ -39,6 +39,7 @@ class ChatRoom {
   private readonly talk: Talk
   private readonly places: ChatPlaces
   private commands: readonly string[] = []
+  private isIntroduced = false
   private failure: unknown
 
   constructor(private readonly options: ChatOptions) {
@@ -61,6 +62,7 @@ class ChatRoom {
       canUseTool: questions.canUseTool,
       onMessage: (message) => this.take(message),
       onStderr: () => {},
+      onLost: (reason) => this.lost(reason),
       onTelemetry: (line) => this.console.tell('warning', oneLine(line)),
     })
   }
@@ -115,8 +117,17 @@ class ChatRoom {
     )
   }
 
+  /** A claude that ends before it has said anything will do so again. */
+  private lost(reason: string): void {
+    this.console.tell('failure', this.console.theme.bad(oneLine(reason)))
+    if (this.isIntroduced) return
+    this.failure = new Failure('unavailable', 'claude has ended before the chat began')
+    this.prompt.end()
+  }
+
   private async introduce(agent: Awaited<ReturnType<Talk['start']>>): Promise<void> {
     const [told, servers] = await Promise.all([agent.query.initializationResult(), agent.query.mcpServerStatus()])
+    this.isIntroduced = true
     this.commands = told.commands.flatMap(({ name, aliases = [] }) => [name, ...aliases])
     const model = told.models.find(({ value }) => value === (this.facts().model ?? 'default'))
     const facts = { version: told.claude_code_version, model: model?.resolvedModel ?? this.facts().model, servers }

@@ -1,5 +1,6 @@
 /** `claude-otel chat [claude's flags] [first prompt]`: a conversation in the terminal, recorded as the wrapper records it. */
 import { join } from 'node:path'
+import { agentArgs } from '../agent/arguments.ts'
 import type { ChatOptions } from '../agent/chat-options.ts'
 import { Failure } from '../base/errors.ts'
 import { resolveStatePaths, workingFolder } from '../base/paths.ts'
@@ -42,26 +43,18 @@ async function runChat(args: readonly string[], flags: Flags): Promise<ChildEnd>
   return (await import('../agent/chat-lines.ts')).chatByLines(options)
 }
 
-/** A chat prints in its own way. */
-const notInChat = ['output-format', 'input-format'] as const
-
 async function readOptions(args: readonly string[], flags: Flags): Promise<ChatOptions> {
   const { isPlain, others } = takePlain(args)
   const { prompt, more, extraArgs } = parseClaudeArgs(others)
   if (more.length > 0) throw new Failure('usage', 'one first prompt, please', 'put it in quotes: claude-otel chat "…"')
-  for (const name of notInChat) {
-    if (extraArgs[name] === undefined) continue
-    throw new Failure('usage', `a chat has no --${name}`, 'claude-otel run prints in other formats')
-  }
-  const { print: _, verbose: __, 'include-partial-messages': ___, ...claudes } = extraArgs
+  agentArgs(extraArgs)
   const env = readEnvironment()
   const told = await inheritSettings(env, flags)
   const resolution = await resolveSettings(told.env, told.flags)
   const paths = resolveStatePaths(env)
   const { redact } = createRedactor(resolution.config.redaction)
   return {
-    extraArgs: claudes,
-    ...{ prompt, env, flags, resolution, isPlain },
+    ...{ extraArgs, prompt, env, flags, resolution, isPlain },
     cwd: workingFolder(),
     mask: (text) => redact(text),
     places: {

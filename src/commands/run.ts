@@ -25,9 +25,9 @@ claude's exit code. What comes on stdin is the prompt, or goes below it.
   --output-format text|json|stream-json   what is printed, as by claude -p
   --input-format text|stream-json         what stdin is
   --include-partial-messages              print text as it is written, also where stdout is no terminal
-  --plain                                 words alone: no colours, no signs, nothing that moves
+  --plain                                 show what goes on in words alone, and without a terminal too
 
-Beside text, stderr shows what goes on: tools, agents, and what it took.
+On a terminal stderr shows what goes on: tools, agents, and what it took.
 
 All other flags are claude's, and our settings are flags here too (claude-otel --help).
 `
@@ -61,8 +61,10 @@ export async function runPrompt(args: readonly string[], flags: Flags): Promise<
 /** Shows what the agent says until it has ended; whatever happens meanwhile, claude is ended and the telemetry sent. */
 async function attend(agent: Agent, format: AnswerFormat, isPlain: boolean): Promise<ChildEnd> {
   const isRendered = format === 'live' && process.stdout.isTTY === true
-  const console = format === 'text' || format === 'live' ? openConsole(agent, isRendered, isPlain) : undefined
-  const answer = isRendered ? undefined : createAnswer(format)
+  const isSeen = process.stderr.isTTY === true || isPlain
+  const console =
+    isSeen && (format === 'text' || format === 'live') ? openConsole(agent, isRendered, isPlain) : undefined
+  const answer = isRendered && console !== undefined ? undefined : createAnswer(format)
   let isError = false
   const observers: readonly AgentObserver[] = [
     (message) => void process.stdout.write(answer?.show(message) ?? ''),

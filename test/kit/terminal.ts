@@ -14,12 +14,20 @@ export interface TerminalOptions {
   readonly env: Readonly<Record<string, string>>
   /** A folder of the test's own for the server's socket and the program's exit code. */
   readonly folder: string
+  /** 140 unless told. */
+  readonly columns?: number
 }
 
 export interface Terminal {
   screen(): string
+  /** The screen with its colours, as escape sequences. */
+  colours(): string
+  /** Makes the terminal as wide as that. */
+  resize(columns: number): void
   /** Types text and presses Enter; a TUI takes both in one write for a paste, hence the pause. */
   enter(text: string): Promise<void>
+  /** Pastes text, as the terminal does that a program has asked to tell pastes apart. */
+  paste(text: string): Promise<void>
   /** Presses keys by tmux's names: `Escape`, `C-c`, `Enter`. */
   press(...keys: string[]): void
   /** Presses keys again and again until the screen shows it: a dialog takes none while it is being drawn. */
@@ -35,8 +43,8 @@ export interface Terminal {
   close(): void
 }
 
-/** Starts the program on a screen of 140 columns and 45 rows; needs tmux on the PATH. */
-export async function startTerminal({ command, cwd, env, folder }: TerminalOptions): Promise<Terminal> {
+/** Starts the program on a screen of 45 rows; needs tmux on the PATH. */
+export async function startTerminal({ command, cwd, env, folder, columns = 140 }: TerminalOptions): Promise<Terminal> {
   const socket = join(folder, 'tmux', 'socket')
   const codeFile = join(folder, 'tmux', 'exit-code')
   await mkdir(dirname(socket), { recursive: true })
@@ -49,7 +57,7 @@ export async function startTerminal({ command, cwd, env, folder }: TerminalOptio
   // reach the program and spares the shell.
   const script = 'trap : INT QUIT; "$@"; echo $? > "$CODE_FILE.part"; mv "$CODE_FILE.part" "$CODE_FILE"; exec sleep 600'
   const program = ['sh', '-c', script, 'sh', ...command]
-  tmux('new-session', '-d', '-x', '140', '-y', '45', '-e', `CODE_FILE=${codeFile}`, ...program)
+  tmux('new-session', '-d', '-x', `${columns}`, '-y', '45', '-e', `CODE_FILE=${codeFile}`, ...program)
 
   const waitFor = (what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000) =>
     until(what, condition, { timeoutMs, everyMs: 30 }).catch((reason: Error) => {
@@ -61,11 +69,19 @@ export async function startTerminal({ command, cwd, env, folder }: TerminalOptio
   const press = (...keys: string[]) => void tmux('send-keys', ...keys)
   return {
     screen,
+    colours: () => tmux('capture-pane', '-p', '-e'),
+    resize: (to) => void tmux('resize-window', '-x', `${to}`, '-y', '45'),
     press,
     async enter(text) {
       tmux('send-keys', '-l', text)
       await Bun.sleep(400)
       press('Enter')
+    },
+    async paste(text) {
+      const file = join(folder, 'tmux', 'paste')
+      await Bun.write(file, text)
+      tmux('load-buffer', file)
+      tmux('paste-buffer', '-p', '-r')
     },
     async shows(wanted, timeoutMs) {
       await waitFor(`the screen to show ${wanted}`, () => isShown(wanted), timeoutMs)

@@ -1,0 +1,98 @@
+/** A chat in a pseudo-terminal with the real claude, and what somebody can do at it. */
+import { test } from 'bun:test'
+import { claudeOtelBinary } from '../kit/claude-home.ts'
+import { createGate } from '../kit/gate.ts'
+import type { Script } from '../kit/messages-api.ts'
+import { startTerminal, type Terminal } from '../kit/terminal.ts'
+import { clear, openStage, type Stage } from '../sessions/play.ts'
+
+const gate = createGate(2)
+const timeoutMs = 300_000
+
+export interface ChatScene extends Stage {
+  readonly terminal: Terminal
+  /** Leaves, and gives the exit code. */
+  leave(): Promise<number>
+}
+
+export interface How {
+  readonly args?: readonly string[]
+  readonly columns?: number
+  readonly env?: Readonly<Record<string, string>>
+  /** Before the program and its arguments. */
+  readonly around?: readonly string[]
+  /** What is shown when it can be spoken to. */
+  readonly ready?: string
+}
+
+/** Starts a chat on a stage, waits for claude, and clears all of it at the end; a failure shows the screen. */
+export function inChat(
+  title: string,
+  script: Parameters<typeof openStage>[0] | Script['main'],
+  act: (scene: ChatScene) => Promise<void>,
+  how: How = {},
+): void {
+  const play = async (): Promise<void> => {
+    const stage = await openStage(typeof script === 'function' ? script : () => ({ main: script }))
+    try {
+      await inTerminal(stage, how, act)
+    } finally {
+      await clear(stage)
+    }
+  }
+  test.concurrent(title, () => gate(play), timeoutMs)
+}
+
+/** One chat on a stage that is there; `folder` is for a second one. */
+export async function inTerminal(
+  stage: Stage,
+  { args = [], columns = 100, env = {}, around = [], ready = 'Claude Code 2.' }: How,
+  act: (scene: ChatScene) => Promise<void>,
+  folder = stage.home.path,
+): Promise<void> {
+  const { home, api, sink } = stage
+  const terminal = await startTerminal({
+    command: [...around, claudeOtelBinary, 'chat', ...args],
+    cwd: home.project,
+    env: home.environment(api.url, { ...sink.environment(), ...env }),
+    folder,
+    columns,
+  })
+  const leave = async (): Promise<number> => {
+    await terminal.enter('exit')
+    return terminal.exited()
+  }
+  try {
+    await terminal.shows(ready)
+    await act({ ...stage, terminal, leave })
+  } catch (failure) {
+    if (failure instanceof Error) failure.message += `\n\n${terminal.screen()}`
+    throw failure
+  } finally {
+    terminal.close()
+  }
+}
+
+/** The screen without what differs from run to run. */
+export function still(screen: string): string[] {
+  const lines = screen
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '11111111-2222-4333-8444-555555555555')
+    .replaceAll(/\b[0-9a-f]{32}\b/g, '0af7651916cd43dd8448eb211c80319c')
+    .replaceAll(/(127\.0\.0\.1:)\d{5}/g, '$150000')
+    .replaceAll(/\d+\.\d s\b/g, '0.1 s')
+    .split('\n')
+    .map((line) => line.trimEnd())
+  return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1)
+}
+
+/** What the model was asked last, as the texts of that message. */
+export function lastAsked({ api }: Stage): string[] {
+  const requests = api.requests().filter(({ lane }) => lane === 'main')
+  const messages = requests.at(-1)?.body.messages
+  const message = Array.isArray(messages) ? messages.at(-1) : undefined
+  const blocks = Array.isArray(message?.content) ? message.content : [{ text: message?.content }]
+  return blocks.map(({ text }: { text?: unknown }) => String(text)).filter((text: string) => !text.startsWith('<'))
+}
+
+/** Tools run without a question. */
+export const permitted = ['--allowedTools=Bash', '--allowedTools=Read', '--allowedTools=Agent']
