@@ -34,13 +34,13 @@ const tables: Readonly<Record<string, () => string>> = {
     ),
   presets: () =>
     table(
-      ['Product', 'Name', 'Chosen by', 'Also read', 'Gets', 'Added for its views'],
+      ['Product', 'Name', 'Chosen by all of', 'Also read', 'Gets', 'Added for its views'],
       presetNames.map((name) => {
         const { title, needs, reads, signals, temporality, adds }: Preset = presets[name]
         return [
           title,
           code(name),
-          needs.map((oneOf) => oneOf.map(code).join(' or ')).join(' and '),
+          needs.map((oneOf) => oneOf.map(code).join(' or ')).join(', '),
           reads.map(code).join(' '),
           signals
             .map((signal) => (signal === 'metrics' && temporality ? `${signal} (${temporality})` : signal))
