@@ -77,8 +77,10 @@ export class Intake {
     const event = parseHookPayload(payload, keeper)
     const kept = keeper.takeTally()
     const withinMicros = 'name' in event && repeatable.has(event.name) ? repeatMicros : duplicateMicros
+    const isAgain = this.isDuplicate(key, record, withinMicros)
     const isTwin = 'name' in event && this.isToldByCallback(event.name, record)
-    if (isTwin || this.isDuplicate(key, record, withinMicros)) return [{ k: 'duplicate', at, from }]
+    // Each callback is one of its own, however soon it follows one with the same words.
+    if (isTwin || (isAgain && record.isCallback !== true)) return [{ k: 'duplicate', at, from }]
     if ('broken' in event) return [{ k: 'broken', at, from, reason: event.broken, bytes: Buffer.byteLength(payload) }]
     const isTrace = traceparent !== undefined && parseTraceparent(traceparent) !== undefined
     const more = { ...(isTrace ? { traceparent } : {}), ...(kept === undefined ? {} : { kept }) }

@@ -37,6 +37,11 @@ describe('Beside callbacks', () => {
     expect(kinds(told)).toEqual(['hook', 'duplicate'])
   })
 
+  test('the same words told again are told again', () => {
+    const told = read(record('Stop', { at: 1, isCallback: true }), record('Stop', { at: 2, isCallback: true }))
+    expect(kinds(told)).toEqual(['hook', 'hook'])
+  })
+
   test('events that no callback tells, and other claudes, are told by processes', () => {
     const told = read(record('PostToolBatch', { at: 1 }), record('PreToolUse', { at: 2, pid: another }))
     expect(kinds(told)).toEqual(['hook', 'hook'])
