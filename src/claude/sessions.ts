@@ -1,7 +1,7 @@
 /** Sessions of a folder that Claude Code has kept, from the beginnings of their transcripts. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { claudeFolder } from './settings-places.ts'
+import { claudeFolder, projectFolderName } from './settings-places.ts'
 import { parseLine } from './transcript-lines.ts'
 
 export interface KeptSession {
@@ -21,7 +21,7 @@ const headBytes = 1 << 16
 export function listSessions(env: Environment, cwd: string, limit: number): KeptSession[] {
   const home = claudeFolder(env)
   if (home === undefined) return []
-  const folder = join(home, 'projects', cwd.replaceAll(/[^A-Za-z0-9]/g, '-'))
+  const folder = join(home, 'projects', projectFolderName(cwd))
   const files = transcripts(folder).sort((a, b) => b.atUnixMs - a.atUnixMs)
   const found: KeptSession[] = []
   for (const { id, atUnixMs } of files) {

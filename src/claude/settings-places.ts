@@ -35,3 +35,11 @@ export function managedFolder(): string {
   if (process.platform === 'darwin') return '/Library/Application Support/ClaudeCode'
   return process.platform === 'win32' ? 'C:\\Program Files\\ClaudeCode' : '/etc/claude-code'
 }
+
+/** The name of the folder, in `projects`, for the transcripts of sessions in that working directory; of a long one, its beginning. */
+export function projectFolderName(cwd: string): string {
+  return cwd.replaceAll(/[^A-Za-z0-9]/g, '-').slice(0, maxNameChars)
+}
+
+/** Of a longer one Claude Code keeps so much, and a hash. */
+const maxNameChars = 200

@@ -5,6 +5,7 @@
 import type { Keeper } from '../telemetry/keeper.ts'
 import type { Preview } from '../telemetry/preview.ts'
 import { isRecord } from '../telemetry/summary.ts'
+import { projectFolderName } from './settings-places.ts'
 import { createToolCall, createToolResponse, isRefusal, readFailure, type ToolCall } from './tool-call.ts'
 import type {
   CostState,
@@ -86,10 +87,10 @@ export class LineParser {
       else this.costBefore = readCost(line, this.keeper.mask)
     }
     if (line.type === 'queue-operation' && line.operation === 'dequeue') yield { type: 'dequeue' }
-    if (line.type === 'attachment') yield* this.attachment(record(line.attachment))
+    if (line.type === 'attachment') yield* this.attachment(record(line.attachment), string(line.cwd) ?? '')
   }
 
-  private *attachment(attachment: Line): Generator<TranscriptDetail> {
+  private *attachment(attachment: Line, cwd: string): Generator<TranscriptDetail> {
     const { type } = attachment
     const model = type === 'model' ? record(attachment.identity).modelId : undefined
     if (typeof model === 'string') this.model = this.keeper.mask(model)
@@ -101,17 +102,20 @@ export class LineParser {
         source: promptSource(queued),
       }
     }
-    if (type === 'prompt_snapshot') yield* this.systemPrompt(attachment.systemPrompt)
+    if (type === 'prompt_snapshot') yield* this.systemPrompt(attachment.systemPrompt, cwd)
     if (type === 'max_turns_reached') yield this.turnStop('max_turns', `${number(attachment.maxTurns)} turns`)
     if (type === 'hook_stopped_continuation') yield this.turnStop('stopped_by_hook', string(attachment.message) ?? '')
   }
 
-  private *systemPrompt(told: unknown): Generator<TranscriptDetail> {
+  private *systemPrompt(told: unknown, cwd: string): Generator<TranscriptDetail> {
     const all = Array.isArray(told) ? told.filter((text) => typeof text === 'string' && text.trim() !== '') : []
     const known = JSON.stringify(all)
     if (all.length === 0 || known === this.instructions || !this.keeper.keeps('gen_ai.system_instructions')) return
     this.instructions = known
-    yield { type: 'instructions', texts: all.map((text) => this.keeper.preview('gen_ai.system_instructions', text)) }
+    const texts = all.map((text) =>
+      this.keeper.preview('gen_ai.system_instructions', withoutFolderName(text, cwd, this.keeper.mask(cwd))),
+    )
+    yield { type: 'instructions', texts }
   }
 
   private turnStop(reason: TurnStopReason, text: string): Extract<TranscriptDetail, { type: 'turn-stop' }> {
@@ -278,6 +282,11 @@ function isPrompt(line: Line, text: string): boolean {
   )
     return false
   return !/^<(?:command-|local-command|bash-)/.test(text)
+}
+
+/** Claude Code's own folder is named for the working directory, in a spelling in which no secret is known again. */
+function withoutFolderName(text: string, cwd: string, masked: string): string {
+  return masked === cwd ? text : text.replaceAll(projectFolderName(cwd), masked)
 }
 
 /** Claude Code's word for the failure, or its HTTP status. */

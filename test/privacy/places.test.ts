@@ -97,6 +97,18 @@ describe('a transcript', () => {
     expect(JSON.stringify(plain)).not.toMatch(/"thinking":\{"text|instructions/)
   })
 
+  test('nor of the name that Claude Code’s own folder has from a working directory with a secret', () => {
+    const cwd = `/home/dev/glpat-${'x_Y9'.repeat(5)}`
+    const folder = cwd.replaceAll(/[^A-Za-z0-9]/g, '-')
+    const file = join(root, 'snapshot.jsonl')
+    const attachment = { type: 'prompt_snapshot', systemPrompt: [`Memory is in ~/.claude/projects/${folder}/memory.`] }
+    writeFileSync(file, `${JSON.stringify({ type: 'attachment', timestamp, cwd, attachment })}\n`)
+    const keeper = createKeeper({ rule: { previewLength: 256, whole: ['all'], wholeLength: 60_000 } })
+    const kept = JSON.stringify(createTranscriptReader({ path: file, sinceUnixMicro: start, keeper }).read())
+    expect(kept).toContain('projects//home/dev/[REDACTED:gitlab-token]/memory')
+    expect(kept).not.toContain('Y9x')
+  })
+
   test('nor of its name, of its agents, or of what is told of them', () => {
     const folder = join(root, `of ${token}`)
     const subagents = join(folder, 's1/subagents')
