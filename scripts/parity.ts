@@ -192,9 +192,9 @@ export const parity = {
         '🔍 Debug mode',
         '✅ Using provided tracer provider',
       ],
-      'told once after the first session, by `--config`, `status` and the chat’s banner',
-      says('🔥', 'src/config'),
-      says('🔒', 'src/config'),
+      'each destination by its name and place: in the chat’s banner, by `--config` and `status`; a product that only its variables chose once more, after its first session',
+      tested('config/announce.test.ts', 'Every destination is announced once'),
+      tested('rich/presets.test.ts', 'is told once to the user'),
     ),
     row(
       ['pip install logfire', 'pip install sentry-sdk'],
@@ -360,20 +360,43 @@ export const parity = {
     row(
       'create_tool_title',
       'in the terminal: `Tool - key=value, …`, three parameters, 100 columns',
-      says(' - ', 'src/agent/console-titles.ts'),
+      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
     ),
-    row('create_completion_title', 'in the terminal: `Tool → summary`', says('→')),
+    row(
+      'create_completion_title',
+      'in the terminal: `Tool → summary`',
+      tested('rich/chat.test.ts', '✅ Bash → 2 lines'),
+    ),
   ],
   console: [
-    row('🔧 Tool: title', 'the same sign and title, while the tool runs', says('🔧')),
+    row(
+      '🔧 Tool: title',
+      'the same sign and title, while the tool runs',
+      says('🔧'),
+      tested('agent/console.test.ts', 'is lines about tools, the answer, and what it took'),
+    ),
     row(
       'Input: block',
       'in the title; whole on the span, where content is opted in',
-      says(' - ', 'src/agent/console-titles.ts'),
+      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
     ),
-    row('✅ Tool completed: title', 'the same sign, with the summary and the time', says('✅')),
-    row('formatted response', 'the first lines of it, and how many there are more', says('more line')),
-    row('❌ on tool error', 'the same sign', says('❌')),
+    row(
+      '✅ Tool completed: title',
+      'the same sign, with the summary and the time',
+      says('✅'),
+      tested('agent/console.test.ts', 'is lines about tools, the answer, and what it took'),
+    ),
+    row(
+      'formatted response',
+      'the first lines of it, and how many there are more',
+      tested('agent/console-titles.test.ts', 'is shown by its first lines'),
+    ),
+    row(
+      '❌ on tool error',
+      'the same sign',
+      says('❌'),
+      tested('agent/console-titles.test.ts', 'tells an error in its own words'),
+    ),
     row(
       '✅ Session completed | in, out | tools | seconds',
       'a last line with tokens (cached apart), cost, tools, seconds and trace id',
@@ -383,14 +406,14 @@ export const parity = {
     row(
       'smart truncation',
       'by columns, wide characters counted as two',
-      says('maxTitle', 'src/agent/console-titles.ts'),
+      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
     ),
     row(
       'plain text on stdout',
       'the same: the answer on stdout, all else on stderr',
-      says('process.stdout', 'src/commands/run.ts'),
+      tested('agent/console.test.ts', 'a pipe gets the words of the model alone'),
     ),
-    row('Ctrl+C → 0', '130, as every program that is interrupted', says('SIGINT', 'src')),
+    row('Ctrl+C → 0', '130, as every program that is interrupted', tested('rich/run.test.ts', 'A run that ends early')),
     row(
       'RuntimeError → 1',
       'the same: 1 where claude or the model failed; 2 for a wrong command line',
@@ -398,7 +421,12 @@ export const parity = {
     ),
   ],
   chat: [
-    row('🤖 Claudia panel', 'a panel `🤖 claude-otel`', says('🤖 claude-otel')),
+    row(
+      '🤖 Claudia panel',
+      'a panel `🤖 claude-otel`',
+      says('🤖 claude-otel'),
+      tested('rich/chat.test.ts', 'a banner, the tools of a turn, the answer as Markdown'),
+    ),
     row(
       ['Model row', 'Permission Mode row', 'MCP row', 'Telemetry row'],
       'the same rows, with the folder and the session; MCP servers with their state once claude is there',
@@ -408,24 +436,29 @@ export const parity = {
       says('Telemetry'),
     ),
     row('⚠️ None (debug mode)', 'where telemetry is off, that is said', says('off: ')),
-    row('> prompt', 'an editor: several lines, history over chats, search', says('Ctrl-R')),
-    row('empty input ignored', 'the same', command('chat')),
+    row(
+      '> prompt',
+      'an editor: several lines, history over chats, search',
+      tested('rich/chat.test.ts', 'writes several lines'),
+      tested('agent/prompt.test.ts', 'searches what was said before'),
+    ),
+    row('empty input ignored', 'the same', says("text.trim() === '') return", 'src/agent/prompt.ts')),
     row(['exit', 'quit', 'bye', 'Ctrl+D'], 'the same', says('bye'), says('Ctrl-D')),
     row(
       "Press Ctrl+C again to exit, or type 'exit'",
       'Ctrl-C interrupts a turn; at the prompt once warns, twice leaves',
-      says('Ctrl-C again leaves'),
+      tested('rich/chat.test.ts', 'is warned by a first Ctrl-C'),
     ),
-    row('counter reset by any input', 'the same', command('chat')),
+    row('counter reset by any input', 'the same', tested('rich/chat.test.ts', 'leaves by a second in a row')),
     row(
       'cyan panel with Markdown',
       'Markdown as it comes, without a frame that would be copied along',
-      says('Markdown', 'src'),
+      tested('agent/console-markdown.test.ts', 'becomes lines that read well'),
     ),
     row(
       'Continuing session…',
       'the same: an error in a turn keeps the session',
-      says('the next prompt goes on with this session'),
+      tested('rich/chat.test.ts', 'is told, and the next turn goes on: an error of the API'),
     ),
     row(
       ['📊 Metrics', 'Session Summary', 'Prompts', 'Total tokens'],
@@ -497,7 +530,11 @@ export const parity = {
       'every call is closed, by its hook or by the transcript',
       tested('session/tool-reports.test.ts', 'though the hook'),
     ),
-    row('Sentry absent from banner and --config', 'told like all destinations', says('🔒', 'src/config')),
+    row(
+      'Sentry absent from banner and --config',
+      'told like all destinations',
+      tested('config/announce.test.ts', 'Every destination is announced once'),
+    ),
     row(
       'prompts sent whole and unredacted',
       'previews, secrets masked; whole by opt-in',
