@@ -12,6 +12,7 @@ import {
   type TranscriptReader,
 } from '../../src/claude/transcript.ts'
 import { findPlace } from '../../src/claude/transcript-place.ts'
+import { createKeeper } from '../../src/telemetry/keeper.ts'
 import { keeperOf } from '../kit/keeper.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-transcript-'))
@@ -609,5 +610,57 @@ describe('a request that failed for good', () => {
       '400',
       'unknown',
     ])
+  })
+})
+
+describe('what is kept for messages', () => {
+  const keeper = createKeeper({ rule: { previewLength: 5, whole: ['all'], wholeLength: 1000 } })
+  const snapshot = (ms: number, ...systemPrompt: string[]): Line => ({
+    type: 'attachment',
+    timestamp: time(ms),
+    attachment: { type: 'prompt_snapshot', systemPrompt },
+  })
+  const read = (...lines: Line[]): TranscriptDetail[] => {
+    writeFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    return createTranscriptReader({ path, sinceUnixMicro: start, keeper })
+      .read()
+      .map(({ detail }) => detail)
+  }
+
+  test('is the system prompt, once until it changes', () => {
+    const details = read(
+      snapshot(1, 'Be kind.', ' '),
+      snapshot(2, 'Be kind.', ' '),
+      snapshot(3, 'Be kind.', 'Help.'),
+      snapshot(4),
+      snapshot(5, 'Be kind.'),
+    )
+    expect(details.map((detail) => detail.type === 'instructions' && detail.texts.map(({ text }) => text))).toEqual([
+      ['Be kind.'],
+      ['Be kind.', 'Help.'],
+      ['Be kind.'],
+    ])
+  })
+
+  test('is thinking, beside the answer', () => {
+    const block = { type: 'thinking', thinking: 'let me look', signature: 'c2ln' }
+    const [detail] = read(assistant(1, 'm1', {}, { content: [block] }))
+    expect(detail).toMatchObject({ type: 'message', thinking: { text: 'let me look' } })
+    expect(detail).not.toHaveProperty('text')
+  })
+
+  test('is nothing where nobody wants messages', () => {
+    const block = { type: 'thinking', thinking: 'let me look' }
+    writeFileSync(
+      path,
+      [snapshot(1, 'Be kind.'), assistant(1, 'm1', {}, { content: [block] })]
+        .map((line) => JSON.stringify(line))
+        .join('\n')
+        .concat('\n'),
+    )
+    const [fact, ...more] = reader().read()
+    expect(more).toEqual([])
+    expect(fact?.detail).not.toHaveProperty('thinking')
+    expect(fact?.kept).toBeUndefined()
   })
 })

@@ -8,7 +8,7 @@ import type { Message, Part } from '../../src/telemetry/messages.ts'
 import type { SpanSignal } from '../../src/telemetry/signal.ts'
 import { faultsOfInput, faultsOfInstructions, faultsOfOutput } from '../kit/genai-schema.ts'
 import { type Exported, play, readRecording, runsOf, type Span } from './recording.ts'
-import { Story, type Told } from './story.ts'
+import { assemble, Story, type Told } from './story.ts'
 
 const names = [
   'gen_ai.input.messages',
@@ -120,6 +120,42 @@ describe('the messages of a conversation', () => {
     expect(words(input(told.turn('p1')))).toEqual(['user: check it'])
     expect(words(output(told.turn('p1')))).toEqual(['assistant: It is fine.'])
     expect(words(input(told.session()))).toEqual(['user: check it'])
+  })
+
+  test('of a subagent that is sent a message are those of each of its lives', () => {
+    const agent = { agent_id: 'a1', agent_type: 'explorer' }
+    const told = (story: Story, text: string) =>
+      story
+        .hook('SubagentStart', agent)
+        .line({ type: 'prompt', prompt: preview(`${text}?`), source: 'user' }, 'a1')
+        .message(`a1${text}`, { text: preview(`${text}.`), stopReason: 'end_turn' }, 'a1')
+        .hook('SubagentStop', agent)
+    const story = ask(new Story(wanted).start(), 'p1', 'check it')
+    const lives = ended(told(told(story, 'one'), 'two').stop()).agents('a1')
+    expect(lives.map((span) => [...words(input(span)), ...words(output(span))])).toEqual([
+      ['user: one?', 'assistant: one.'],
+      ['user: two?', 'assistant: two.'],
+    ])
+  })
+
+  test('have of a failed call what it failed with', () => {
+    const story = ask(new Story(wanted).start(), 'p1', 'go').message('m1', { stopReason: 'tool_use' }).pre('t1')
+    story.result('t1', { isError: true, message: preview('Exit code 1') }).message('m2', { stopReason: 'end_turn' })
+    expect(words(input(ended(story).chats().at(-1) as SpanSignal)).at(-1)).toBe('tool: → "Exit code 1"')
+  })
+
+  test('cost no more the longer a session is', () => {
+    const story = new Story({ history: { messages: 2000, calls: 0 } }).start()
+    const text = preview('w'.repeat(1000))
+    for (let turn = 1; turn <= 1500; turn++) {
+      story.during(`p${turn}`).line({ type: 'prompt', prompt: text, source: 'user' })
+      story.message(`m${turn}`, { text, stopReason: 'end_turn' })
+    }
+    const startMs = performance.now()
+    assemble(story.entries)
+    const oneMs = (performance.now() - startMs) / 1500
+    // All of it told with each request would be some milliseconds each.
+    expect(oneMs).toBeLessThan(1)
   })
 
   test('begin anew with a compaction', () => {
