@@ -15,37 +15,36 @@ const CHAT_ROUNDS = 7
 const LONGEST_START_MS = 30_000
 const MODE = '--permission-mode=bypassPermissions'
 
-/** A prompt with some tool calls: bare claude, `claude-otel run`, the wrapper, claude_telemetry; in turns. */
+/** A prompt with some tool calls, by `claude-otel run` and by claude_telemetry, each time beside bare claude. */
 export async function measureRich(effort: number): Promise<Measure[]> {
   const theirs = await claudeTelemetryCommand()
+  const bare = () => playPrompt([claudeBinary, ...PRINT, 'Go'], 0)
   const programs = {
-    bare: () => playPrompt([claudeBinary, ...PRINT, 'Go'], 0),
-    run: () => playPrompt([BINARY, 'run', MODE, 'Go'], TOOLS),
-    wrapped: () => playPrompt([BINARY, ...PRINT, 'Go'], TOOLS),
+    ours: () => playPrompt([BINARY, 'run', MODE, 'Go'], TOOLS),
     // It has no spans for tools.
     theirs: () => playPrompt([...theirs, MODE, 'Go'], 1),
   }
-  const extra = { run: [] as number[], wrapped: [] as number[], theirs: [] as number[] }
-  const bare: number[] = []
+  const extra = { ours: [] as number[], theirs: [] as number[] }
+  const without: number[] = []
   for (let round = 0; round <= ROUNDS * effort; round++) {
-    const names = round % 2 === 0 ? (['run', 'wrapped', 'theirs'] as const) : (['theirs', 'wrapped', 'run'] as const)
-    const without = await programs.bare()
-    for (const name of names) {
+    for (const name of ['ours', 'theirs'] as const) {
+      const bareMs = await bare()
       const wallMs = await programs[name]()
-      if (round > 0) extra[name].push(wallMs - without)
+      if (round === 0) continue
+      without.push(bareMs)
+      extra[name].push(wallMs - bareMs)
     }
-    if (round > 0) bare.push(without)
   }
-  const [ours, wrapped, others] = [median(extra.run), median(extra.wrapped), median(extra.theirs)]
-  const from = `medians of ${bare.length} pairs with bare claude, which takes ${ms(median(bare))}; ${TOOLS} tool calls`
+  const [ours, others] = [median(extra.ours), median(extra.theirs)]
+  const from = `medians of ${extra.ours.length} pairs with bare claude, which takes ${ms(median(without))}; ${TOOLS} tool calls`
   return [
     { name: 'rich.prompt', title: 'A prompt by `claude-otel run`, beyond bare claude', value: ours, unit: 'ms', from },
     {
       name: 'rich.share',
-      title: 'The same, as a share of what claude_telemetry 0.5.0 takes beyond bare claude',
+      title: 'The same / what claude_telemetry 0.5.0 takes beyond bare claude',
       value: Math.max(0, ours) / others,
       unit: '×',
-      from: `${ms(ours)} / ${ms(others)} (the wrapper: ${ms(wrapped)}); ${from}`,
+      from: `${ms(ours)} / ${ms(others)}, ${from}`,
     },
   ]
 }
