@@ -5,7 +5,14 @@
  */
 import type { TranscriptDetail } from '../claude/transcript.ts'
 import type { AttributeSet } from '../telemetry/attributes.ts'
-import { finishReasonOf, type Message, type OutputMessage, type Part, renderMessages } from '../telemetry/messages.ts'
+import {
+  cutJson,
+  finishReasonOf,
+  type Message,
+  type OutputMessage,
+  type Part,
+  renderMessages,
+} from '../telemetry/messages.ts'
 import { restore } from '../telemetry/summary.ts'
 import type { Invocation } from './invocations.ts'
 
@@ -102,7 +109,8 @@ export class History {
   }
 
   onInstructions(texts: readonly { readonly text: string }[], agentId: string | undefined): void {
-    this.of(agentId).instructions = JSON.stringify(texts.map(({ text }) => ({ type: 'text', content: text })))
+    const parts = texts.map(({ text }) => ({ type: 'text', content: text }))
+    this.of(agentId).instructions = cutJson(JSON.stringify(parts), this.maxChars)
   }
 
   /** The model goes on from a summary, and from what follows. */

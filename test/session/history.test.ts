@@ -209,6 +209,14 @@ describe('the messages of a conversation', () => {
   })
 })
 
+test('the system prompt is within the bound too', () => {
+  const texts = [preview('a'.repeat(900)), preview('b'.repeat(900))]
+  const story = new Story({ history: { messages: 1000, calls: 0 } }).start().line({ type: 'instructions', texts })
+  const span = ended(ask(story, 'p1', 'hi')).turn('p1')
+  expect(String(span.attributes['gen_ai.system_instructions']).length).toBeLessThanOrEqual(1000)
+  expect(faultsOfInstructions(read(span, 'gen_ai.system_instructions'))).toEqual([])
+})
+
 describe('a tool call', () => {
   test('has its arguments and its result as JSON, on its span alone', () => {
     const story = ask(new Story(wanted).start(), 'p1', 'go')
