@@ -416,8 +416,8 @@ export const parity = {
     row('Ctrl+C → 0', '130, as every program that is interrupted', tested('rich/run.test.ts', 'A run that ends early')),
     row(
       'RuntimeError → 1',
-      'the same: 1 where claude or the model failed; 2 for a wrong command line',
-      says('usage', 'src/base/errors.ts'),
+      'the same: 1 where claude or the model failed; 64 for a wrong command line, 78 for a wrong setting, 127 without a claude',
+      tested('commands/cli.test.ts', 'toBe(64)'),
     ),
   ],
   chat: [
