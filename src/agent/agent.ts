@@ -17,7 +17,7 @@ import type {
   SettingSource,
 } from '@anthropic-ai/claude-agent-sdk/core'
 import type { TracerProvider } from '@opentelemetry/api'
-import { describeError } from '../base/errors.ts'
+import { describeError, Failure } from '../base/errors.ts'
 import { workingFolder } from '../base/paths.ts'
 import { findClaude } from '../claude/binary.ts'
 import type { ChildEnd } from '../claude/launch.ts'
@@ -96,8 +96,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { run, begin, trouble } = await planTelemetry(resolution, { ...told, args }, options.tracerProvider)
   const isTold = run?.hub !== undefined && (await settingsTellOfTelemetry(args, env, cwd))
   let child: ClaudeProcess | undefined
+  const asked = new Asked(options.prompt)
   const started = query({
-    prompt: options.prompt,
+    prompt: asked.prompt,
     options: {
       ...sdkOptions(options),
       cwd,
@@ -111,7 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
   })
   if (child === undefined) throw new Error('the Agent SDK did not start claude')
-  const agent = new RunningAgent(started, child, run, resolution, begin?.(child.pid), trouble)
+  const agent = new RunningAgent(started, asked, child, run, resolution, begin?.(child.pid), trouble)
   options.signal?.addEventListener('abort', () => void agent.close(), { once: true })
   if (options.signal?.aborted) void agent.close()
   return agent
@@ -152,6 +153,25 @@ async function planTelemetry(
   }
 }
 
+/** What is asked. Where messages cannot be read on, the SDK would say no more than that it was aborted: it is told that there are no more. */
+class Asked {
+  readonly prompt: string | AsyncIterable<SDKUserMessage>
+  /** Why they could not be read on. */
+  failure: unknown
+
+  constructor(prompt: string | AsyncIterable<SDKUserMessage>) {
+    this.prompt = typeof prompt === 'string' ? prompt : this.readOn(prompt)
+  }
+
+  private async *readOn(messages: AsyncIterable<SDKUserMessage>): AsyncGenerator<SDKUserMessage> {
+    try {
+      yield* messages
+    } catch (error) {
+      this.failure = error
+    }
+  }
+}
+
 class RunningAgent implements Agent {
   readonly messages: AsyncIterable<SDKMessage>
   private isAtWork = true
@@ -160,6 +180,7 @@ class RunningAgent implements Agent {
 
   constructor(
     readonly query: Query,
+    private readonly asked: Asked,
     private readonly child: ClaudeProcess,
     readonly run: RunPlan | undefined,
     readonly resolution: Resolution,
@@ -182,7 +203,6 @@ class RunningAgent implements Agent {
     this.child.killGroup()
   }
 
-  /** The SDK throws what a result has told already, and how claude ended, which `close` tells. */
   private async *read(): AsyncGenerator<SDKMessage, void> {
     try {
       for await (const message of this.query) {
@@ -191,11 +211,19 @@ class RunningAgent implements Agent {
         yield message
       }
     } catch (error) {
-      // Fails where claude could not be started. Otherwise it has said why it ended, if not by a result then on stderr.
-      await this.child.ended
-      if (this.hasResult || this.closing !== undefined) return
-      if (!(error instanceof Error && /exited with code|terminated by signal/.test(error.message))) throw error
+      if (this.asked.failure === undefined) await this.judge(error)
     }
+    if (this.asked.failure !== undefined) throw this.asked.failure
+  }
+
+  /** The SDK throws what a result has told already, and how claude ended, which `close` tells. */
+  private async judge(error: unknown): Promise<void> {
+    await this.child.end(undefined)
+    // Fails where it could not be started. Otherwise it has said why it ended, if not by a result then on stderr.
+    await this.child.ended
+    if (this.hasResult || this.closing !== undefined) return
+    if (error instanceof Error && /exited with code|terminated by signal/.test(error.message)) return
+    throw new Failure('unavailable', `the Agent SDK gave up: ${describeError(error)}`)
   }
 
   private async finish(signal: NodeJS.Signals): Promise<AgentEnd> {

@@ -27,7 +27,7 @@ async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
   const [problem] = problems
   if (problem !== undefined) throw problem
   if (target.to === 'claude') return runClaude(target.args, flags)
-  if (target.to === 'sdk') return (await import('./run.ts')).runPrompt(target.args, flags)
+  if (target.to === 'sdk') return runBySdk(target.args, flags)
   if (target.to === 'command') {
     const command = await commands[target.name].load()
     return (await command.run(target.args, flags)) ?? { code: exitCodes.ok }
@@ -47,4 +47,14 @@ async function runClaude(args: readonly string[], flags: Flags): Promise<ChildEn
   const { end, line } = await wrap({ args, env: readEnvironment(), flags })
   if (line !== undefined) process.stderr.write(`claude-otel: ${line}\n`)
   return end
+}
+
+/** Without a prompt, claude begins a conversation at a terminal, and so does this. */
+async function runBySdk(args: readonly string[], flags: Flags): Promise<ChildEnd> {
+  const { parseClaudeArgs } = await import('../claude/extra-args.ts')
+  const { prompt, extraArgs } = parseClaudeArgs(args)
+  const isTalk = prompt === undefined && extraArgs.print === undefined && process.stdin.isTTY
+  if (!isTalk) return (await import('./run.ts')).runPrompt(args, flags)
+  const chat = await commands.chat.load()
+  return (await chat.run(args, flags)) ?? { code: exitCodes.ok }
 }

@@ -1,6 +1,6 @@
 /** What surrounds a run by the Agent SDK: other ways to ask for it, what else tells of it, other lives of its session, its ends. */
 import { describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { type Script, text, tools } from '../kit/messages-api.ts'
@@ -31,6 +31,7 @@ import {
   sessionOf,
   subagent,
   unattended,
+  userLine,
 } from '../sessions/words.ts'
 
 const timeoutMs = 60_000
@@ -105,6 +106,18 @@ describe('A run is asked for', () => {
       },
     )
   }
+
+  onStage(
+    'in vain by a line of JSON that is none, behind one that is',
+    () => ({ main: [text('One.')] }),
+    async (stage) => {
+      const options = { stdin: `${userLine('One')}nonsense\n${userLine('Two')}` }
+      const result = await runOn(stage, claudeOtelBinary, ['run', '--input-format', 'stream-json'], options)
+      expect(result).toMatchObject({ exitCode: 65, stdout: 'One.\n' })
+      expect(result.stderr).toBe('claude-otel: a line of stdin is no message of a user: nonsense\n')
+      showingTree(stage.sink.spans(), () => expectSessions(stage, [oneAnswer]))
+    },
+  )
 
   onStage(
     'where there is no claude',
@@ -248,6 +261,28 @@ describe('A run that ends early', () => {
       },
     )
   }
+
+  onStage(
+    'by a second Ctrl-C does not wait for a claude that does not answer the first one',
+    () => ({ main: [] }),
+    async ({ home, api }) => {
+      const [deaf, marker] = [join(home.path, 'deaf'), join(home.path, 'running')]
+      await Bun.write(deaf, `#!/bin/sh\ntrap '' INT TERM\ntouch ${marker}\nwhile :; do sleep 0.1; done\n`)
+      chmodSync(deaf, 0o755)
+      const run = Bun.spawn([claudeOtelBinary, 'run', 'Hi'], {
+        env: home.environment(api.url, { CLAUDE_BIN: deaf }),
+        stdio: ['ignore', 'ignore', 'ignore'],
+      })
+      await until('a claude that does not listen', () => Bun.file(marker).exists())
+      run.kill('SIGINT')
+      // It is given five seconds to answer.
+      expect(await Promise.race([run.exited, Bun.sleep(1000).then(() => 'still there')])).toBe('still there')
+      run.kill('SIGINT')
+      expect(await Promise.race([run.exited, Bun.sleep(3000).then(() => 'still there')])).not.toBe('still there')
+      expect(run.signalCode).toBe('SIGINT')
+      expect(processesOf(home.path)).toEqual([])
+    },
+  )
 
   onStage(
     'with its reader gone ends claude, too',
