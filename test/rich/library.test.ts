@@ -1,5 +1,6 @@
 /** The library as a stranger has it: a project that depends on this one by its folder, on the real claude. */
 import { afterAll, describe, expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Script, text, tools } from '../kit/messages-api.ts'
@@ -97,9 +98,9 @@ describe('runAgentWithTelemetry', () => {
         },
         `
         const { context, ROOT_CONTEXT, trace } = await import('@opentelemetry/api')
-        const { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } = await import('@opentelemetry/sdk-trace-base')
+        const { BasicTracerProvider, BatchSpanProcessor, InMemorySpanExporter } = await import('@opentelemetry/sdk-trace-base')
         const exporter = new InMemorySpanExporter()
-        const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+        const tracerProvider = new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(exporter)] })
         const outer = tracerProvider.getTracer('program').startSpan('program')
         const active = trace.setSpan(ROOT_CONTEXT, outer)
         const self = () => manager
@@ -137,6 +138,8 @@ describe('runAgentWithTelemetry', () => {
       expect(chatTokens(spans)).toEqual(served)
       expect(stage.sink.spans()).toEqual([])
       expect(await Bun.file(join(stage.home.state, 'reports.jsonl')).exists()).toBe(false)
+      const left = readdirSync(join(stage.home.path, 'tmp')).filter((name) => name.startsWith('claude-otel-'))
+      expect(left).toEqual([])
     },
     timeoutMs,
   )
@@ -155,7 +158,7 @@ async function strange(script: Script, program: string): Promise<{ stage: Stage;
   const folder = await strangeProject(stage, program)
   const child = Bun.spawn([process.execPath, join(folder, 'program.mjs')], {
     cwd: stage.home.project,
-    env: stage.home.environment(stage.api.url, stage.sink.environment()),
+    env: stage.home.environment(stage.api.url, { ...stage.sink.environment(), TMPDIR: join(stage.home.path, 'tmp') }),
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -175,6 +178,7 @@ async function stageOf(script: Script): Promise<Stage> {
 async function strangeProject({ home }: Stage, program: string): Promise<string> {
   const folder = join(home.path, 'stranger')
   await mkdir(join(folder, 'node_modules'), { recursive: true })
+  await mkdir(join(home.path, 'tmp'))
   await symlink(root, join(folder, 'node_modules/claude-otel'))
   await symlink(join(root, 'node_modules/@opentelemetry'), join(folder, 'node_modules/@opentelemetry'))
   const dependencies = { 'claude-otel': `file:${root}` }

@@ -142,13 +142,16 @@ describe('A run is asked for', () => {
 describe('Nothing is told twice', () => {
   onStage(
     'where our hooks stand in the user’s settings, too',
-    () => toolThenDone,
+    () => ({ main: [tools(bash('cp $CLAUDE_OTEL_RUN/run.json run.json')), text('Done.')] }),
     async (stage) => {
       await registerByHand(stage)
       const result = await runOn(stage, claudeOtelBinary, ['run', 'Go', ...unattended])
       expect(result).toMatchObject({ ...fine, stdout: 'Done.\n' })
       showingTree(stage.sink.spans(), () => expectSessions(stage, [oneTool]))
       expect(sessionOf(stage).attributes['session.source']).toBe('startup')
+      // Whoever takes the run over knows it, too.
+      const { entry } = await Bun.file(join(stage.home.project, 'run.json')).json()
+      expect(entry.wrapped.callbacks).toBe(true)
     },
   )
 
