@@ -32,6 +32,8 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
     onTelemetry,
   })
   const lines = createInterface({ input: stdin, terminal: false })
+  // From here on no line is lost, nor the end of them.
+  const read = lines[Symbol.asyncIterator]()
   const signals = catchSignals(
     () => lines.close(),
     () => void talk.interrupt(true),
@@ -40,7 +42,7 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
   stdout.on('error', () => lines.close())
   try {
     await talk.start()
-    for await (const text of prompts(options.prompt, lines)) {
+    for await (const text of prompts(options.prompt, read)) {
       if (readRequest(text).kind === 'exit' || signals.first !== undefined) break
       const end = await talk.say(text)
       if (end.kind !== 'lost') continue
@@ -57,7 +59,7 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
 }
 
 /** A backslash at a line's end goes on in the next one; empty lines are nothing. */
-async function* prompts(first: string | undefined, lines: AsyncIterable<string>): AsyncGenerator<string> {
+async function* prompts(first: string | undefined, lines: AsyncIterableIterator<string>): AsyncGenerator<string> {
   if (first !== undefined) yield first
   let text = ''
   for await (const line of lines) {

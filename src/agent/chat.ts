@@ -16,7 +16,7 @@ import { Talk } from './chat-talk.ts'
 import { AgentConsole } from './console.ts'
 import { turnLine } from './console-metrics.ts'
 import { renderRows, renderRowsPanel } from './console-panel.ts'
-import { cutEnd, oneLine, wrap } from './console-text.ts'
+import { cutEnd, oneLine, wrap, wrapHanging } from './console-text.ts'
 import { Prompt, type Said } from './prompt.ts'
 import { choose } from './prompt-choice.ts'
 import { History } from './prompt-history.ts'
@@ -46,10 +46,7 @@ class ChatRoom {
     const { stdin, stdout, stderr, env, flags, cwd, mask, extraArgs } = options
     this.places = options.places
     this.console = new AgentConsole({ stdout, stderr, env, isPlain: options.isPlain, cwd, mask })
-    this.keyboard = new Keyboard(stdin as ReadStream, {
-      end: () => this.prompt.end(),
-      resume: () => this.console.refresh(),
-    })
+    this.keyboard = new Keyboard(stdin as ReadStream, () => this.prompt.end())
     this.prompt = new Prompt({
       ground: this.console,
       keyboard: this.keyboard,
@@ -156,8 +153,8 @@ class ChatRoom {
 
   /** What was said stays on the screen as it was written. */
   private echo(text: string): void {
-    const { theme } = this.console
-    const lines = text.split('\n').map((line, at) => `${at === 0 ? theme.accent(theme.caret) : ' '} ${line}`)
+    const { theme, screen } = this.console
+    const lines = wrapHanging(text, screen.columns - 1, `${theme.accent(theme.caret)} `)
     this.console.print(['', ...lines])
   }
 

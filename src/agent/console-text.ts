@@ -59,9 +59,10 @@ function taken(all: readonly string[], columns: number): string[] {
   return all.slice(0, end === -1 ? undefined : end)
 }
 
-/** Lines of at most so many columns, broken at spaces where there are some; styles go on over the break. */
+/** Lines of at most so many columns, broken at spaces where there are some; styles go on over the break. What fits stays as it is. */
 export function wrap(text: string, columns: number): string[] {
-  return text.split('\n').flatMap((line) => Bun.wrapAnsi(line, Math.max(1, columns), { hard: true }).split('\n'))
+  const broken = (line: string) => Bun.wrapAnsi(line, Math.max(1, columns), { hard: true }).split('\n')
+  return text.split('\n').flatMap((line) => (widthOf(line) <= columns ? [line] : broken(line)))
 }
 
 /** Wrapped, with something before the first line and something as wide before the others; where that leaves no room, without. */

@@ -149,7 +149,11 @@ export class View {
       const isError = block.is_error === true
       if (silentTools.has(call.name) && !isError) return []
       const structure = isRecord(message.tool_use_result) && content.length === 1 ? message.tool_use_result : undefined
-      return this.endCall(call, { value: structure ?? block.content, text: textOf(block.content), isError }, nowMs)
+      return this.endCall(
+        call,
+        { value: resultOf(call, structure, block.content), text: textOf(block.content), isError },
+        nowMs,
+      )
     })
   }
 
@@ -230,6 +234,12 @@ const activities: Readonly<Record<string, string>> = {
 
 function indentation(depth: number): string {
   return '   '.repeat(Math.min(depth, 3))
+}
+
+/** Of an agent its last words: before them may stand what it did. */
+function resultOf({ isAgent }: Call, structure: Readonly<Record<string, unknown>> | undefined, told: unknown): unknown {
+  const content = structure?.content
+  return isAgent && Array.isArray(content) ? content.slice(-1) : (structure ?? told)
 }
 
 function lineCount(text: string): number {

@@ -21,16 +21,16 @@ export class Keyboard {
   private timer: ReturnType<typeof setTimeout> | undefined
   private isOpen = false
 
-  /** `onEnd` is told when the terminal is gone; `onResume` when somebody has stopped this process and lets it go on. */
+  /** `onEnd` is told when the terminal is gone. */
   constructor(
     private readonly stdin: ReadStream,
-    private readonly on: { readonly end: () => void; readonly resume: () => void },
+    private readonly onEnd: () => void,
     private readonly write = writeNow,
   ) {}
 
   open(): void {
     this.stdin.on('data', this.onData)
-    this.stdin.on('end', this.on.end)
+    this.stdin.on('end', this.onEnd)
     process.on('exit', this.restore)
     this.begin()
     this.stdin.resume()
@@ -38,7 +38,7 @@ export class Keyboard {
 
   close(): void {
     this.stdin.off('data', this.onData)
-    this.stdin.off('end', this.on.end)
+    this.stdin.off('end', this.onEnd)
     process.off('exit', this.restore)
     clearTimeout(this.timer)
     this.restore()
@@ -53,19 +53,28 @@ export class Keyboard {
     }
   }
 
-  /** As Ctrl-Z does elsewhere: the shell gets its terminal back, and this goes on when it says so. */
-  suspend(): void {
-    if (process.platform === 'win32') return
+  /** As Ctrl-Z does elsewhere: the shell gets its terminal back, and this goes on, by `onResume`, when it says so. */
+  suspend(onResume: () => void): void {
+    if (process.platform === 'win32') {
+      onResume()
+      return
+    }
     this.restore()
     process.once('SIGCONT', () => {
       this.begin()
-      this.on.resume()
+      onResume()
     })
     process.kill(0, 'SIGTSTP')
   }
 
   private begin(): void {
-    this.stdin.setRawMode(true)
+    try {
+      this.stdin.setRawMode(true)
+    } catch {
+      // Whoever let this go on has taken the terminal along.
+      this.onEnd()
+      return
+    }
     this.isOpen = true
     this.write(pasteOn)
   }

@@ -82,10 +82,16 @@ export class Prompt {
     const isAsked = this.waiting !== undefined
     if (action === 'submit') this.submit()
     else if (action === 'clear') this.options.ground.clear()
-    else if (action === 'suspend') this.options.keyboard.suspend()
-    else if (action === 'end-of-input' && isAsked) this.say({ kind: 'end' })
+    else if (action === 'suspend') this.suspend()
+    else if (action === 'end-of-input') this.say({ kind: 'end' })
     else if (action === 'interrupt' && isAsked) this.say({ kind: 'interrupt', times: this.interrupts })
-    else if (action !== 'end-of-input' && !isAsked) this.onInterrupt?.()
+    else if (!isAsked) this.onInterrupt?.()
+  }
+
+  /** Nothing of the bottom stays where the shell writes. */
+  private suspend(): void {
+    const uncover = this.options.ground.cover(() => ({ rows: [] }))
+    this.options.keyboard.suspend(uncover)
   }
 
   private submit(): void {

@@ -34,7 +34,11 @@ async function withScene(act: (scene: Scene) => Promise<void>): Promise<void> {
   const stdin = Object.assign(new PassThrough(), { setRawMode: () => stdin }) as unknown as ReadStream & PassThrough
   const mask = (text: string) => text.replaceAll('hunter2', '[REDACTED]')
   const console = new AgentConsole({ stdout: terminal, stderr: terminal, env: {}, isPlain: false, cwd: '/', mask })
-  const keyboard = new Keyboard(stdin, { end: () => {}, resume: () => {} }, () => {})
+  const keyboard = new Keyboard(
+    stdin,
+    () => {},
+    () => {},
+  )
   const questions = new Questions({ console, keyboard, mask })
   keyboard.open()
   try {

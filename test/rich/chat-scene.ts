@@ -22,7 +22,9 @@ export interface How {
   /** Before the program and its arguments. */
   readonly around?: readonly string[]
   /** What is shown when it can be spoken to. */
-  readonly ready?: string
+  readonly ready?: string | RegExp
+  /** Started by hand in a shell with job control. */
+  readonly fromShell?: boolean
 }
 
 /** Starts a chat on a stage, waits for claude, and clears all of it at the end; a failure shows the screen. */
@@ -46,13 +48,13 @@ export function inChat(
 /** One chat on a stage that is there; `folder` is for a second one. */
 export async function inTerminal(
   stage: Stage,
-  { args = [], columns = 100, env = {}, around = [], ready = 'Claude Code 2.' }: How,
+  { args = [], columns = 100, env = {}, around = [], ready = 'Claude Code 2.', fromShell = false }: How,
   act: (scene: ChatScene) => Promise<void>,
   folder = stage.home.path,
 ): Promise<void> {
   const { home, api, sink } = stage
   const terminal = await startTerminal({
-    command: [...around, claudeOtelBinary, 'chat', ...args],
+    command: fromShell ? ['bash', '--norc', '-i'] : [...around, claudeOtelBinary, 'chat', ...args],
     cwd: home.project,
     env: home.environment(api.url, { ...sink.environment(), ...env }),
     folder,
@@ -63,6 +65,7 @@ export async function inTerminal(
     return terminal.exited()
   }
   try {
+    if (fromShell) await terminal.enter(`${claudeOtelBinary} chat`)
     await terminal.shows(ready)
     await act({ ...stage, terminal, leave })
   } catch (failure) {
@@ -85,13 +88,13 @@ export function still(screen: string): string[] {
   return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1)
 }
 
-/** What the model was asked last, as the texts of that message. */
+/** What the model was asked last, as texts of the user's in that request; what claude adds to them left out. */
 export function lastAsked({ api }: Stage): string[] {
   const requests = api.requests().filter(({ lane }) => lane === 'main')
   const messages = requests.at(-1)?.body.messages
-  const message = Array.isArray(messages) ? messages.at(-1) : undefined
-  const blocks = Array.isArray(message?.content) ? message.content : [{ text: message?.content }]
-  return blocks.map(({ text }: { text?: unknown }) => String(text)).filter((text: string) => !text.startsWith('<'))
+  const users = (Array.isArray(messages) ? messages : []).filter(({ role }) => role === 'user')
+  const texts = users.flatMap(({ content }) => (Array.isArray(content) ? content : [{ text: content }]))
+  return texts.flatMap(({ text }) => (typeof text === 'string' && !/^[<#]/.test(text) ? [text] : []))
 }
 
 /** Tools run without a question. */

@@ -119,21 +119,22 @@ describe('A chat shows', () => {
       const { terminal } = scene
       await terminal.enter('日本語でお願いします。とても長い質問なので、折り返します。')
       await terminal.shows('left')
-      expect(
-        still(terminal.screen()).slice(still(terminal.screen()).indexOf('❯ 日本語でお願いします。とても長い質問な')),
-      ).toEqual([
+      await terminal.shows(/left\n\n?❯/)
+      const lines = still(terminal.screen()).map((line) => line.replace(/^(✅.*) · 0.1 s$/, '$1'))
+      expect(lines.slice(lines.indexOf('no MCP servers · trace') + 2)).toEqual([
+        '',
         '❯ 日本語でお願いします。とても長い質問な',
-        'ので、折り返します。',
+        '  ので、折り返します。',
         '🔧 Bash - command="echo 日本語",',
         '   description="Run it"',
         '✅ Bash → 日本語',
         '',
         '表:',
         '',
-        '名前                         │ 値',
-        '─────────────────────────────┼────────',
-        '日本語のとても長い名前です、 │ 👩‍👩‍👧 two',
-        'はい                         │',
+        '名前                            │ 値',
+        '────────────────────────────────┼───────',
+        '日本語のとても長い名前です、は  │ 👩‍👩‍👧 two',
+        'い                              │',
         '',
         '日本語の文章がここに続きます。とても長い',
         '文章です。',
@@ -141,9 +142,9 @@ describe('A chat shows', () => {
         '1 tool · 0.1 s · 99 % context left',
         '❯',
       ])
-      expect(lastAsked(scene)).toEqual(['unused'])
+      expect(lastAsked(scene)).toEqual(['日本語でお願いします。とても長い質問なので、折り返します。'])
     },
-    { args: permitted, columns: 40, ready: 'Claude Code' },
+    { args: permitted, columns: 40, ready: 'no MCP servers' },
   )
 
   inChat(
@@ -156,7 +157,7 @@ describe('A chat shows', () => {
       expect(terminal.colours()).not.toContain('\x1b[')
       expect(terminal.screen()).toContain('ok: Bash -> hi')
       expect(terminal.screen()).toMatch(/^Said\.$/m)
-      expect(terminal.screen().replaceAll('’', '')).not.toMatch(/\P{ASCII}/u)
+      expect([...terminal.screen()].filter((character) => character > '~' && character !== '’')).toEqual([])
       expect(await scene.leave()).toBe(0)
     },
     { args: permitted, env: { NO_COLOR: '1' } },
@@ -187,7 +188,7 @@ describe('Somebody at a chat', () => {
     terminal.press('M-Enter')
     await terminal.enter('and more')
     await terminal.shows('Two.')
-    expect(lastAsked(scene)).toEqual(['pasted\nlines \nand more'])
+    expect(lastAsked(scene).at(-1)).toBe('pasted\nlines \nand more')
     expect(await scene.leave()).toBe(0)
     expectTrees(scene, twoAnswers)
   })
@@ -366,7 +367,7 @@ describe('Somebody at a chat', () => {
     terminal.press('C-c')
     await terminal.shows('Ctrl-C again leaves')
     await terminal.enter('Hi')
-    await terminal.shows('Hello.')
+    await terminal.shows('context left')
     terminal.press('C-c')
     await until('a second warning', () => terminal.screen().split('Ctrl-C again leaves').length === 3)
     terminal.press('x')
@@ -497,16 +498,16 @@ describe('The commands of a chat', () => {
 describe('What goes wrong in a chat', () => {
   inChat(
     'is told, and the next turn goes on: an error of the API',
-    [error(400), text('Better.')],
+    [error(401), error(401), text('Better.')],
     async (scene) => {
       const { terminal } = scene
       await terminal.enter('One')
-      await terminal.shows('❌ API Error: 400')
+      await terminal.shows('❌ ')
       await terminal.enter('Two')
       await terminal.shows('Better.')
       expect(await scene.leave()).toBe(0)
     },
-    { env: { CLAUDE_CODE_MAX_RETRIES: '0' } },
+    { env: { CLAUDE_CODE_MAX_RETRIES: '1' } },
   )
 
   inChat(
