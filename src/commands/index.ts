@@ -35,7 +35,7 @@ export const commands: Readonly<Record<CommandName, Entry>> = {
     load: async () => (await import('./env.ts')).default,
   },
   help: {
-    description: 'tell of a topic: settings, privacy, reliability, hooks, hub, troubleshooting',
+    description: 'tell of a topic: settings, privacy, reliability, hooks, rich, hub, troubleshooting',
     load: async () => (await import('./topics.ts')).default,
   },
   hook: {

@@ -42,6 +42,13 @@ end, and then at most CLAUDE_OTEL_EXIT_TIMEOUT.`,
 Hooks never see OTEL_* variables: configure them by the config file. After the program has moved, add again.
 Under the wrapper a session is recorded once, hooks or not. With --output-format stream-json claude tells of SessionStart hooks.`,
 
+  rich: `Claude by the Agent SDK, for people who want to see: the same telemetry, without hooks that are processes.
+
+  claude-otel run "…"                    one prompt; the answer on stdout, what goes on on stderr
+  claude-otel chat                       turn by turn, with one context; /help in it lists its commands
+  claude-otel --use-sdk -p "…"           as run, with claude's own words
+NO_COLOR, CI, TERM=dumb and --plain leave words alone. All flags are claude's.`,
+
   hub: `The hub is a collector with a memory and a live dashboard on this machine. A session that has nowhere else to send to starts
 it in the background; it ends when nobody has used it for half an hour (CLAUDE_OTEL_HUB_IDLE).
 

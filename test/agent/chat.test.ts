@@ -75,11 +75,14 @@ describe('the banner', () => {
 
   test('says where telemetry goes, each place once, or why nowhere', () => {
     expect(destinationsOf(resolve({ OTEL_SDK_DISABLED: 'true' }))).toBe('off')
-    expect(destinationsOf(resolve({}))).toBe('grpc http://127.0.0.1:4317 (the hub on this machine)')
+    expect(destinationsOf(resolve({}))).toBe('the hub on this machine (http://127.0.0.1:4317)')
     expect(destinationsOf(resolve({ OTEL_EXPORTER_OTLP_PROTOCOL: 'nonsense' }))).toStartWith('off: ')
     const none = { OTEL_TRACES_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' }
     expect(destinationsOf(resolve(none))).toBe('nowhere: all exporters are none')
     const several = { OTEL_TRACES_EXPORTER: 'console,file', OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' }
+    expect(destinationsOf(resolve({ LOGFIRE_TOKEN: 'pylf_v1_eu_abc' }))).toBe(
+      'the hub on this machine (http://127.0.0.1:4317), Logfire',
+    )
     expect(destinationsOf(resolve(several))).toMatch(/^this console, .*signals.jsonl$/)
   })
 
