@@ -66,7 +66,7 @@ SETTINGS ttl_only_drop_parts = 1`
  */
 export const usageTold = `CREATE VIEW IF NOT EXISTS claude_usage_told AS
 SELECT
-  if(SessionId = '', 'unknown', SessionId) AS SessionId, CAST(Source, 'String') AS Source, toDateTime64(Time, 6) AS Time,
+  SessionId, CAST(Source, 'String') AS Source, toDateTime64(Time, 6) AS Time,
   CAST(Model, 'String') AS Model, CAST(QuerySource, 'String') AS QuerySource,
   -- Of an answer that was cut short a span tells what its message did not; that is no request of its own.
   toInt64(InputTokens + CacheReadTokens + CacheCreationTokens > 0) AS Requests,

@@ -30,7 +30,7 @@ SETTINGS ttl_only_drop_parts = 1`
 
 export const requestsFromTraces = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_requests_from_traces TO claude_requests AS
 SELECT
-  SpanAttributes['session.id'] AS SessionId,
+  if(SpanAttributes['session.id'] = '', 'unknown', SpanAttributes['session.id']) AS SessionId,
   'wrapper' AS Source,
   if(SpanAttributes['gen_ai.response.id'] != '', SpanAttributes['gen_ai.response.id'], concat(TraceId, SpanId)) AS Id,
   toDateTime64(Timestamp + toIntervalNanosecond(Duration), 6) AS Time,
@@ -54,7 +54,7 @@ WHERE ScopeName = 'claude-otel' AND SpanAttributes['gen_ai.operation.name'] = 'c
 
 export const requestsFromLogs = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_requests_from_logs TO claude_requests AS
 SELECT
-  LogAttributes['session.id'] AS SessionId,
+  if(LogAttributes['session.id'] = '', 'unknown', LogAttributes['session.id']) AS SessionId,
   'events' AS Source,
   hex(sipHash128(LogAttributes['request_id'], LogAttributes['event.sequence'],
     if(LogAttributes['event.timestamp'] != '', LogAttributes['event.timestamp'], toString(Timestamp)))) AS Id,
