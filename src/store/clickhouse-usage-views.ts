@@ -105,14 +105,19 @@ SELECT SessionId, CAST(Source, 'String') AS Source, Time, CAST(Model, 'String') 
   CAST(CostSource, 'String') AS CostSource, 0 AS IsListed, CAST(Repository, 'String') AS Repository
 FROM claude_usage_sums FINAL`
 
+/** Of each session the teller that knows the most, as pairs; `sessions` is a WHERE over their ids, or nothing. */
+export function believed(sessions: string): string {
+  return `SELECT SessionId, argMax(Source, (Tokens, indexOf(['transcript', 'events', 'wrapper', 'metrics'], Source))) FROM (
+    SELECT SessionId, Source, sum(InputTokens + OutputTokens + CacheReadTokens + CacheCreationTokens) AS Tokens
+    FROM claude_usage_records ${sessions} GROUP BY SessionId, Source
+  ) GROUP BY SessionId`
+}
+
 /** Of each session only the teller that knows the most. None counts anything twice, and they are never added. */
 export const usage = `CREATE VIEW IF NOT EXISTS claude_usage AS
 SELECT * FROM claude_usage_records
 WHERE (SessionId, Source) IN (
-  SELECT SessionId, argMax(Source, (Tokens, indexOf(['transcript', 'events', 'wrapper', 'metrics'], Source))) FROM (
-    SELECT SessionId, Source, sum(InputTokens + OutputTokens + CacheReadTokens + CacheCreationTokens) AS Tokens
-    FROM claude_usage_records GROUP BY SessionId, Source
-  ) GROUP BY SessionId
+  ${believed('')}
 )`
 
 export const usageHourly = `CREATE VIEW IF NOT EXISTS claude_usage_hourly AS

@@ -7,6 +7,7 @@ import type { SessionUsage, TokenCounts, UsageSource, UsageTotals } from '../usa
 import { chooseSource } from '../usage/sources.ts'
 import type { ClickHouse } from './clickhouse-client.ts'
 import { quote } from './clickhouse-place.ts'
+import { believed } from './clickhouse-usage-views.ts'
 import type { Later, Period, UsageGroup, UsageSum } from './store.ts'
 import { slotMicro } from './usage-sums.ts'
 
@@ -75,7 +76,7 @@ type PricedCell = Omit<Cell, 'statedUsd' | 'isListed'> & { readonly costUsd: num
 
 /** Which rows, and by what they are told apart, in SQL. */
 interface CellQuestion {
-  readonly view: 'claude_usage' | 'claude_usage_records' | 'claude_usage_told'
+  readonly view: 'claude_usage_records' | 'claude_usage_told'
   readonly keys: readonly string[]
   readonly condition: string
 }
@@ -89,7 +90,10 @@ class ClickHouseUsage implements ClickHouseUsageStore {
   async usage(by: readonly UsageGroup[], period: Period): Promise<readonly UsageSum[]> {
     const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
     const keys = by.flatMap((group) => (group === 'costSource' ? [] : [known[group]]))
-    const cells = await this.cells({ view: 'claude_usage', keys, condition: within('Time', period) })
+    // No other session is read for it.
+    const ofTime = `WHERE SessionId IN (SELECT SessionId FROM claude_usage_records WHERE ${within('Time', period)})`
+    const condition = `${within('Time', period)} AND (SessionId, Source) IN (${believed(isAlways(period) ? '' : ofTime)})`
+    const cells = await this.cells({ view: 'claude_usage_records', keys, condition })
     const sums = Map.groupBy(cells, (cell) => JSON.stringify(groupsOf(by, cell)))
     return [...sums.values()]
       .map((cells) => ({ cells, keys: cells[0] === undefined ? [] : groupsOf(by, cells[0]) }))
@@ -100,7 +104,8 @@ class ClickHouseUsage implements ClickHouseUsageStore {
   async sessionUsages(period: Period, sessionId?: string): Promise<readonly SessionUsage[]> {
     const ofTime = `SessionId IN (SELECT SessionId FROM claude_usage_records GROUP BY SessionId
       HAVING ${within('max(Time)', period)})`
-    const condition = sessionId === undefined ? ofTime : `SessionId = ${quote(sessionId)}`
+    const ofAll = isAlways(period) ? '1' : ofTime
+    const condition = sessionId === undefined ? ofAll : `SessionId = ${quote(sessionId)}`
     const cells = await this.cells({ view: 'claude_usage_records', keys: ['SessionId', 'Source'], condition })
     return [...Map.groupBy(cells, ({ keys }) => keys[0] ?? '')]
       .map(([id, cells]) => sessionUsage(id, cells))
@@ -157,6 +162,10 @@ const tokenSums = `sum(InputTokens) AS inputTokens, sum(OutputTokens) AS outputT
 
 function within(time: string, { sinceUnixMicro, untilUnixMicro }: Period): string {
   return `${time} >= ${moment(sinceUnixMicro)} AND ${time} < ${moment(untilUnixMicro)}`
+}
+
+function isAlways({ sinceUnixMicro, untilUnixMicro }: Period): boolean {
+  return sinceUnixMicro <= 0 && untilUnixMicro === Number.MAX_SAFE_INTEGER
 }
 
 /** Within what ClickHouse's times can say. */
