@@ -110,6 +110,17 @@ describe('A hook', () => {
   })
 })
 
+test('ClickHouse’s client is loaded only by whoever has opened a ClickHouse', () => {
+  // Types are no longer in the code.
+  const importing = (module: string) => {
+    const pattern = new RegExp(`\\b(?:from|import)\\s*["'][^"']*${module}["']`)
+    return [...sources.values()].filter(({ code }) => pattern.test(code)).map(({ path }) => path)
+  }
+  expect(importing('@clickhouse/client')).toEqual(['src/store/clickhouse-client.ts'])
+  expect(importing('\\./clickhouse-client\\.ts')).toContain('src/store/clickhouse.ts')
+  expect(importing('store/clickhouse(?:-client|-usage|-gaps|-migrate)?\\.ts')).toEqual([])
+})
+
 function sourcePaths(): string[] {
   return [...new Bun.Glob('src/**/*.{ts,tsx}').scanSync({ cwd: ROOT })].map((path) => path.replaceAll('\\', '/')).sort()
 }

@@ -8,7 +8,7 @@ import { decodeJson } from '../../src/receiver/json.ts'
 import { openClickHouseStore } from '../../src/store/clickhouse.ts'
 import type { SessionFacts } from '../../src/store/session-facts.ts'
 import { type AnyStore, openStore, type Store } from '../../src/store/store.ts'
-import type { OtlpBatch } from '../../src/telemetry/otlp.ts'
+import type { OtlpBatch, OtlpLogRecord, OtlpSource, OtlpSpan } from '../../src/telemetry/otlp.ts'
 import type { SessionUsage, UsageRecord } from '../../src/usage/record.ts'
 import { batchesOf, recorded } from '../dashboard/recorded.ts'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
@@ -203,6 +203,70 @@ describe('What ClickHouse answers is what SQLite answers', () => {
     expect(await values(clickhouse)).toEqual(await values(sqlite))
   })
 })
+
+describe('What no column can hold', () => {
+  const source = { resource: { 'service.name': 7 }, scopeName: 's', scopeVersion: '1', scopeAttributes: {} }
+  const latest = 2 ** 64 / 1000
+  const now = Date.now() * 1000
+  const span: OtlpSpan = {
+    source,
+    traceId: 'e'.repeat(32),
+    spanId: '1'.repeat(16),
+    flags: 1,
+    name: 'half a pair: \ud800',
+    kind: 99,
+    startUnixMicro: now,
+    endUnixMicro: latest,
+    attributes: { 'session.id': 'extreme', 'key \udfff': '\udfff', 'c:\\udata': 'c:\\udata', nul: '\0' },
+    events: [{ name: 'late', timeUnixMicro: latest, attributes: {} }],
+    links: [],
+    statusCode: 7,
+  }
+  const point = {
+    source,
+    name: 'extreme',
+    description: '',
+    unit: '',
+    attributes: {},
+    startUnixMicro: now,
+    timeUnixMicro: now,
+    temporality: 'delta' as const,
+    exemplars: [],
+    isAbsent: false,
+  }
+  const batches: readonly OtlpBatch[] = [
+    { signal: 'traces', spans: [span] },
+    { signal: 'traces', spans: [{ ...span, spanId: '2'.repeat(16), startUnixMicro: latest }] },
+    { signal: 'logs', logs: [-3, 1e9].map((severityNumber) => extremeLog(source, now, severityNumber)) },
+    { signal: 'logs', logs: [extremeLog(source, latest, 9)] },
+    {
+      signal: 'metrics',
+      points: [
+        { ...point, type: 'histogram', count: 1e21, sum: Number.NaN, bucketCounts: [1e21, -1], bounds: [Infinity] },
+        { ...point, type: 'sum', value: 1e308, isMonotonic: false, timeUnixMicro: latest },
+      ],
+    },
+  ]
+
+  test('is kept as far as it can be said, and given back as it came', async () => {
+    for (const batch of batches) await clickhouse.append(batch)
+    expect(await clickhouse.sessionSpans('extreme')).toEqual(
+      batches.flatMap((batch) => (batch.signal === 'traces' ? batch.spans : [])),
+    )
+    const severities = (await clickhouse.sessionLogs('extreme')).map(({ severityNumber }) => severityNumber)
+    expect(severities.toSorted()).toEqual([-3, 1e9, 9].toSorted())
+    expect(await engine.ask("SELECT Timestamp FROM otel_traces WHERE SpanId = '2222222222222222'")).toStartWith('2262-')
+    const [row] = (
+      await engine.ask("SELECT Count, BucketCounts FROM otel_metrics_histogram WHERE MetricName = 'extreme'")
+    ).split('\n')
+    expect(row).toBe('9223372036854776000\t[9223372036854776000,0]')
+  })
+})
+
+function extremeLog(source: OtlpSource, timeUnixMicro: number, severityNumber: number): OtlpLogRecord {
+  const attributes = { 'session.id': 'extreme', severityNumber }
+  return { source, timeUnixMicro, observedUnixMicro: timeUnixMicro, severityNumber, attributes }
+}
 
 test('What cannot be kept is not said to be', async () => {
   const gone = await openClickHouseStore(engine.place)
