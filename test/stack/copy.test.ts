@@ -6,8 +6,11 @@ import { openClickHouseStore } from '../../src/store/clickhouse.ts'
 import { type AnyStore, openStore, type Store } from '../../src/store/store.ts'
 import { batchesOf, recorded } from '../dashboard/recorded.ts'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
+import { startTerminal } from '../kit/terminal.ts'
+import { until } from '../kit/until.ts'
 import { encodeJson, readRecorded } from '../receiver/messages.ts'
 import { type Engine, enginePassword, startEngine, temporaryFolder } from './kit.ts'
+import { openRoad } from './road.ts'
 
 // Many questions, one after the other.
 setDefaultTimeout(60_000)
@@ -99,6 +102,28 @@ async function expectSame(): Promise<void> {
   }
   expect(await rounded(clickhouse)).toEqual(await rounded(sqlite))
 }
+
+test('On a terminal it shows how far it is; stopped by Ctrl-C, it goes on where it was', async () => {
+  await engine.ask('CREATE DATABASE second')
+  const road = await openRoad(engine.place)
+  road.befall(/INSERT INTO otel_metrics_sum/, 'silence')
+  const to = `${road.place.url.replace('//', `//otel:${enginePassword}@`)}/second`
+  const command = [claudeOtelBinary, 'copy', '--from', path, '--to', to]
+  const terminal = await startTerminal({ command, cwd: folder.path, env: { HOME: folder.path }, folder: folder.path })
+  await terminal.shows(/[█]+[░]+ \d+ %/)
+  await until('it to wait for an answer', () =>
+    road.asked.some(({ sql }) => sql.startsWith('INSERT INTO otel_metrics_sum')),
+  )
+  terminal.press('C-c')
+  expect(await terminal.exited()).not.toBe(0)
+  terminal.close()
+  await road.close()
+  const rest = await copy('--from', path, '--to', to.replace(road.place.url.slice(7), engine.place.url.slice(7)))
+  const { rows, before } = JSON.parse(rest.stdout)
+  const { spans, logs, points } = sqlite.counts()
+  expect(before).toBe(spans + logs)
+  expect(rows).toBe(points + 1)
+})
 
 test('What cannot be meant is refused, in words without a password', async () => {
   const none = await copy('--from', '/nowhere/hub.db', '--to', 'http://otel:secret@127.0.0.1:1/otel')

@@ -15,7 +15,7 @@ import {
   temporaryFolder,
 } from './kit.ts'
 import { openRoad, type Road } from './road.ts'
-import { toolCall, tracesOf } from './signals.ts'
+import { chat, toolCall, tracesOf } from './signals.ts'
 
 setDefaultTimeout(60_000)
 const folder = temporaryFolder()
@@ -217,6 +217,22 @@ test('Health says for how long ClickHouse keeps what, and where that is changed'
     {},
     {},
   ])
+})
+
+test('A hub guards what it keeps there', async () => {
+  const rules = JSON.stringify([{ on: 'tokens', above: 40, do: 'notice' }])
+  const child = spawnHub(storeAt(engine.place.url), { CLAUDE_OTEL_GUARD: rules })
+  const { value } = await child.stdout.getReader().read()
+  const hub: Ready = JSON.parse(new TextDecoder().decode(value))
+  const at = Date.now() - 2000
+  const chats = [1, 5].map((number) => chat('guarded', number, at))
+  expect((await post(hub, tracesOf('9'.repeat(32), chats))).status).toBe(200)
+  const marks = "SELECT Value FROM claude_marks FINAL WHERE Key = 'guard state/tokens above 40 tokens/guarded'"
+  await until('the crossing', async () => (await engine.ask(marks)) === 'fired')
+  const shown = async () => (await fetch(`http://127.0.0.1:${hub.port}/api/now`)).text()
+  await until('the page to show it', async () => (await shown()).includes('session guarded is at 60 tokens'))
+  child.kill('SIGTERM')
+  expect(await new Response(child.stderr).text()).toContain('session guarded is at 60 tokens')
 })
 
 test('Tables that a hub makes begin with its age; usage stays, and those that are there are left alone', async () => {
