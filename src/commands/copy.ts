@@ -59,6 +59,7 @@ async function copyAll(path: string, to: HistoryStore, show: (share: number) => 
       rows += part.rows
       show(rows / history.rows)
     }
+    for (const sessions of history.sessions()) await to.appendSessions(sessions)
     let sums = 0
     // After all rows: they are what is not told by these.
     for (const sessions of history.sums()) sums += await to.appendSums(sessions)

@@ -1,6 +1,8 @@
 /** Sessions as wholes in ClickHouse: a table that every signal adds what it says to, and the view of what is known. */
 import { text } from './clickhouse-columns.ts'
+import { quote } from './clickhouse-place.ts'
 import { metricTables } from './clickhouse-tables.ts'
+import type { SessionFacts } from './session-facts.ts'
 
 const sessionFacts = [
   'TraceId',
@@ -121,3 +123,28 @@ export const sessionTellers: readonly SessionTeller[] = [
     facts: {},
   })),
 ]
+
+/** Says of sessions what another store knows of them, of which not every signal may be left; what is heard later counts more. */
+export function keepSessions(sessions: readonly SessionFacts[]): string {
+  const states = sessionFacts.map((fact) => {
+    const time = fact === 'Title' ? '-toUnixTimestamp64Nano(FirstTime)' : 'toUnixTimestamp64Nano(LastTime)'
+    return `argMaxState(f${fact}, (toUInt8(f${fact} != ''), ${time}))`
+  })
+  const columns = ['SessionId String', ...sessionTimes.map((name) => `${name} DateTime64(6)`)]
+  const rows = sessions.map((facts) => {
+    const times = [facts.firstTime, facts.lastTime, facts.endTime ?? 0].map(
+      (micro) => `fromUnixTimestamp64Micro(${Math.floor(micro)})`,
+    )
+    return `(${[quote(facts.id), ...times, ...sessionFacts.map((fact) => quote(toldOf(facts, fact)))].join(', ')})`
+  })
+  return `INSERT INTO claude_session_facts (SessionId, ${sessionTimes.join(', ')}, ${sessionFacts.join(', ')})
+SELECT SessionId, ${sessionTimes.map((name) => `any(${name})`).join(', ')}, ${states.join(', ')}
+FROM values('${[...columns, ...sessionFacts.map((fact) => `f${fact} String`)].join(', ')}', ${rows.join(', ')})
+GROUP BY SessionId`
+}
+
+const sessionTimes = ['FirstTime', 'LastTime', 'EndTime'] as const
+
+function toldOf(facts: SessionFacts, fact: SessionFact): string {
+  return facts[`${fact[0]?.toLowerCase()}${fact.slice(1)}` as Uncapitalize<SessionFact>] ?? ''
+}

@@ -25,6 +25,7 @@ import {
   timeText,
 } from './clickhouse-rows.ts'
 import { type AgeRow, agesQuestion, agingStatements, readAges } from './clickhouse-schema.ts'
+import { keepSessions } from './clickhouse-sessions.ts'
 import { metricTables } from './clickhouse-tables.ts'
 import { type ClickHouseUsageStore, openClickHouseUsage } from './clickhouse-usage.ts'
 import type { SessionFacts } from './session-facts.ts'
@@ -44,6 +45,8 @@ import type {
 
 /** One that takes what a SQLite store has kept. */
 export type HistoryStore = AnyStore & {
+  /** What is known of sessions as wholes, beside what their records tell. */
+  appendSessions(sessions: readonly SessionFacts[]): Promise<void>
   /** Sums of which nothing else is left, so that usage is what it was there; says how many are new. Of all that was copied before. */
   appendSums(sessions: readonly SessionSums[]): Promise<number>
 }
@@ -148,6 +151,10 @@ class ClickHouseStore implements HistoryStore {
       await this.clickhouse.insert('claude_transcript_files', [{ Path: path, Bytes: bytes, ChangedMs: changedMs }])
     }
     return fresh.size
+  }
+
+  async appendSessions(sessions: readonly SessionFacts[]): Promise<void> {
+    if (sessions.length > 0) await this.clickhouse.run(keepSessions(sessions))
   }
 
   appendSums(sessions: readonly SessionSums[]): Promise<number> {

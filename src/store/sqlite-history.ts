@@ -7,9 +7,12 @@ import {
   type RecordRow,
   readPoint,
   readRecord,
+  readSession,
   type SeriesRow,
+  type SessionRow,
   type SpanRow,
 } from './rows.ts'
+import type { SessionFacts } from './session-facts.ts'
 import { openSqliteFile, type SqliteFile } from './sqlite-file.ts'
 
 const kinds = ['span', 'log', 'point', 'transcript'] as const
@@ -48,7 +51,9 @@ export interface SqliteHistory {
   readonly rows: number
   /** From behind these cursors on. */
   parts(cursors: ReadonlyMap<HistoryKind, string>): Generator<HistoryPart>
-  /** Of all sessions, some at a time. */
+  /** What is known of sessions as wholes, some at a time. */
+  sessions(): Generator<readonly SessionFacts[]>
+  /** Usage of all sessions, some at a time. */
   sums(): Generator<readonly SessionSums[]>
   close(): void
 }
@@ -79,15 +84,16 @@ export function openSqliteHistory(path: string): SqliteHistory {
         }
       }
     },
-    *sums() {
-      for (let after = ''; ; ) {
-        const sessions = sumsAfter(file, after)
-        const last = sessions.at(-1)
-        if (last === undefined) return
-        yield sessions
-        after = last.sessionId
-      }
-    },
+    sessions: () =>
+      pages(
+        (after) => sessionsAfter(file, after),
+        ({ id }) => id,
+      ),
+    sums: () =>
+      pages(
+        (after) => sumsAfter(file, after),
+        ({ sessionId }) => sessionId,
+      ),
     close: () => {
       file.database.run('ROLLBACK')
       file.close()
@@ -130,6 +136,24 @@ function after<Row>(file: SqliteFile, sql: string, ...cursor: readonly (string |
 function part<Row>(rows: readonly Row[], cursorOf: (row: Row) => string, content: HistoryPart['content']) {
   const last = rows.at(-1)
   return last === undefined ? undefined : { rows: rows.length, cursor: cursorOf(last), content }
+}
+
+function* pages<Item>(
+  read: (after: string) => readonly Item[],
+  idOf: (item: Item) => string,
+): Generator<readonly Item[]> {
+  for (let after = ''; ; ) {
+    const items = read(after)
+    const last = items.at(-1)
+    if (last === undefined) return
+    yield items
+    after = idOf(last)
+  }
+}
+
+function sessionsAfter(file: SqliteFile, after: string): readonly SessionFacts[] {
+  const sql = 'SELECT * FROM session WHERE id > ? ORDER BY id LIMIT ?'
+  return file.database.query<SessionRow, [string, number]>(sql).all(after, sessionsPerPart).map(readSession)
 }
 
 interface SumRow {

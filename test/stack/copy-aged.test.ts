@@ -147,6 +147,10 @@ test('Killed in the middle it goes on, and usage is what it was', async () => {
   clickhouse = await openClickHouseStore(engine.place)
   expect(await usageOf(clickhouse)).toEqual(await usageOf(sqlite))
   expect(await sessionsOf(clickhouse)).toEqual(await sessionsOf(sqlite))
+  const facts = sqlite.sessions(always, 1000)
+  expect(facts.length).toBeGreaterThan(1)
+  for (const { firstTime, ...rest } of facts)
+    expect(await clickhouse.session(rest.id)).toEqual({ ...rest, firstTime: Math.floor(firstTime) })
   expect(await engine.ask("SELECT count() FROM otel_traces FINAL WHERE SessionId = 'of many'")).toBe('9000')
 })
 
