@@ -117,6 +117,25 @@ describe('A refusal', () => {
     store.close()
   })
 
+  test('of one of several that came together takes none of the others with it', async () => {
+    const store = await openClickHouseStore(road.place)
+    const [first] = readBatches('06-full-protobuf-gzip').filter(({ signal }) => signal === 'logs')
+    if (first?.signal !== 'logs') throw new Error('no recorded case has logs')
+    const logs = first.logs.slice(0, 5).map((log) => ({ signal: 'logs' as const, logs: [log] }))
+    const wrong = { code: 27, refusal: 'Cannot parse input: expected comma. (CANNOT_PARSE_INPUT_ASSERTION_FAILED)' }
+    // All of them at first, then the first of them by itself.
+    road.befall(/^INSERT INTO otel_logs/, wrong, wrong)
+    const outcomes = await Promise.allSettled(logs.map((batch) => store.append(batch)))
+    expect(outcomes.map(({ status }) => status)).toEqual(logs.map((_, at) => (at === 0 ? 'rejected' : 'fulfilled')))
+    // Where nobody answers, nobody is asked for each of them.
+    road.clear()
+    road.befall(/^INSERT INTO otel_logs/, 'cut', 'cut')
+    const unheard = await Promise.allSettled(logs.map((batch) => store.append(batch)))
+    expect(new Set(unheard.map(({ status }) => status))).toEqual(new Set(['rejected']))
+    expect(road.asked).toHaveLength(2)
+    store.close()
+  })
+
   test('of who asks comes before anything else, and tells no password', async () => {
     const wrong = openClickHouse({ ...road.place, password: 'a wrong one' })
     const failure = await failureOf(wrong.rows('SELECT 1'))
