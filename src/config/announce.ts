@@ -1,5 +1,6 @@
 /** Where telemetry goes, in words for those who watch a session begin. */
-import type { Config, Destination } from './config.ts'
+import { isLoopback } from '../base/loopback.ts'
+import type { Config, Destination, HubAddress } from './config.ts'
 import { showText } from './kinds.ts'
 import { presets } from './presets.ts'
 
@@ -7,16 +8,16 @@ import { presets } from './presets.ts'
 export function announceDestinations({ disabled, signals, usesHub }: Config): string[] {
   if (disabled) return []
   const all = Object.values(signals).flatMap(({ destinations }) => destinations)
-  return [...new Set(all.map((each) => wordsOf(each, usesHub !== undefined)))]
+  return [...new Set(all.map((each) => wordsOf(each, usesHub)))]
 }
 
-function wordsOf(destination: Destination, hasHub: boolean): string {
+function wordsOf(destination: Destination, hub: HubAddress | undefined): string {
   if (destination.kind === 'console') return 'this console'
   if (destination.kind === 'file') return destination.path
   const { target, preset } = destination
   // A path of one signal is not what somebody calls the place.
-  const { origin } = new URL(target.url)
+  const { origin, hostname, port } = new URL(target.url)
   if (preset !== undefined) return `${presets[preset.name].title} (${origin})`
-  const place = `${target.protocol} ${showText(origin)}`
-  return hasHub ? `${place} (the hub on this machine)` : place
+  const isHub = isLoopback(hostname) && [hub?.grpcPort, hub?.httpPort].includes(Number(port))
+  return isHub ? `the hub on this machine (${showText(origin)})` : `${target.protocol} ${showText(origin)}`
 }

@@ -7,7 +7,7 @@ const announce = (env: Environment) => announceDestinations(resolveConfig({ env:
 test('Every destination is announced once, with its place and without credentials', () => {
   const logfire = { LOGFIRE_TOKEN: 'pylf_v1_eu_secret0000' }
   expect(announce(logfire)).toEqual([
-    'grpc http://127.0.0.1:4317 (the hub on this machine)',
+    'the hub on this machine (http://127.0.0.1:4317)',
     'Logfire (https://logfire-eu.pydantic.dev)',
   ])
   const env = {
