@@ -81,7 +81,7 @@ describe('the banner', () => {
     expect(destinationsOf(resolve(none))).toBe('nowhere: all exporters are none')
     const several = { OTEL_TRACES_EXPORTER: 'console,file', OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' }
     expect(destinationsOf(resolve({ LOGFIRE_TOKEN: 'pylf_v1_eu_abc' }))).toBe(
-      'the hub on this machine (http://127.0.0.1:4317), Logfire',
+      'the hub on this machine (http://127.0.0.1:4317), Logfire (https://logfire-eu.pydantic.dev)',
     )
     expect(destinationsOf(resolve(several))).toMatch(/^this console, .*signals.jsonl$/)
   })
