@@ -1,5 +1,5 @@
 /** Callbacks of the Agent SDK become records of the spool, and disturb nobody. */
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, spyOn, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +28,12 @@ describe('A callback', () => {
 
   test('that comes at the same time as others has a file of its own, in their order', async () => {
     const run = newRun()
-    await Promise.all(Array.from({ length: 50 }, (_, index) => tell(run, { index })))
+    const clock = spyOn(performance, 'now').mockReturnValue(1)
+    try {
+      await Promise.all(Array.from({ length: 50 }, (_, index) => tell(run, { index })))
+    } finally {
+      clock.mockRestore()
+    }
     const told = records(run)
     expect(told.map(({ payload }) => JSON.parse(payload).index)).toEqual(
       Array.from({ length: 50 }, (_, index) => index),

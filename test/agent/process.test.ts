@@ -1,9 +1,14 @@
 /** How a process of claude's is ended: politely, and then not. */
-import { describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
 import { ClaudeProcess } from '../../src/agent/process.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { isProcessAlive } from '../../src/session/processes.ts'
 import { until } from '../kit/until.ts'
+
+const started: ClaudeProcess[] = []
+afterEach(() => {
+  for (const each of started.splice(0)) if (isProcessAlive(each.pid)) process.kill(each.pid, 'SIGKILL')
+})
 
 const bounds = { politeMs: 300, stepMs: 300 }
 
@@ -32,11 +37,11 @@ describe('A process', () => {
 
   test('that listens to nothing is killed, with what it has started', async () => {
     const { process, ready } = await startReady("trap '' INT TERM; sleep 60 & echo $!; while :; do sleep 0.02; done")
-    const started = Number(await ready)
-    expect(isProcessAlive(started)).toBe(true)
+    const child = Number(await ready)
+    expect(isProcessAlive(child)).toBe(true)
     await process.end('SIGINT')
     expect(await process.ended).toEqual({ signal: 'SIGKILL' })
-    await until('the end of what it has started', () => !isProcessAlive(started))
+    await until('the end of what it has started', () => !isProcessAlive(child))
   })
 
   test('has a group of its own', async () => {
@@ -64,7 +69,10 @@ const quiet = new AbortController().signal
 
 function start(script: string): ClaudeProcess {
   const env = { PATH: process.env.PATH ?? '' }
-  return new ClaudeProcess({ command: '/bin/sh', args: ['-c', script], env, signal: quiet }, [], undefined, bounds)
+  const how = { command: '/bin/sh', args: ['-c', script], env, signal: quiet }
+  const claude = new ClaudeProcess(how, [], undefined, bounds)
+  started.push(claude)
+  return claude
 }
 
 async function startReady(script: string): Promise<{ process: ClaudeProcess; ready: Promise<string> }> {
