@@ -92,6 +92,12 @@ describe('Nothing is lost', () => {
   })
 })
 
+test('a flag that lacks its value stands last, where it takes no other flag for it', () => {
+  const { extraArgs } = parseClaudeArgs(['--model=opus', '--verbose', '--model'])
+  expect(extraArgs).toEqual({ model: ['opus', null], verbose: null })
+  expect(renderClaudeArgs(extraArgs)).toEqual(['--model=opus', '--verbose', '--model'])
+})
+
 describe('The table of flags', () => {
   test('has every flag of claude --help, with what it takes', () => {
     const help = Bun.spawnSync([claudeBinary, '--help'], { env: { PATH: process.env.PATH ?? '', HOME: '/nowhere' } })
