@@ -34,6 +34,8 @@ describe('A command line is separated', () => {
     [['--tmux=classic', 'Hi'], 'Hi', { tmux: 'classic' }],
     [['--', '--model'], '--model', {}],
     [['-'], '-', {}],
+    [['--add-dir', 'a', '-', '--', 'Hi'], 'Hi', { 'add-dir': ['a', '-'] }],
+    [['--brand-new', '-', 'Hi'], 'Hi', { 'brand-new': '-' }],
     [['--brand-new', 'value', 'Hi'], 'Hi', { 'brand-new': 'value' }],
     [['--brand-new', '--model', 'opus', 'Hi'], 'Hi', { 'brand-new': null, model: 'opus' }],
     [['-z', '1', 'Hi'], 'Hi', { '-z': '1' }],
