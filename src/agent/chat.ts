@@ -6,25 +6,20 @@ import type { ReadStream } from 'node:tty'
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
 import { describeError, Failure } from '../base/errors.ts'
 import type { ChildEnd } from '../claude/launch.ts'
-import { listSessions } from '../claude/sessions.ts'
 import { nearest } from '../config/suggest.ts'
-import { claudeLine, renderBanner, renderMetrics, renderTools } from './chat-banner.ts'
-import { type ChatCommandName, chatCommands, chatKeys, readRequest } from './chat-commands.ts'
-import type { ChatOptions, ChatPlaces } from './chat-options.ts'
+import { Actions } from './chat-actions.ts'
+import { claudeLine, renderBanner, renderMetrics } from './chat-banner.ts'
+import { type ChatCommandName, chatCommands, readRequest } from './chat-commands.ts'
+import type { ChatOptions } from './chat-options.ts'
 import { Questions } from './chat-questions.ts'
 import { Talk } from './chat-talk.ts'
 import { AgentConsole } from './console.ts'
 import { turnLine } from './console-metrics.ts'
-import { renderRows, renderRowsPanel } from './console-panel.ts'
-import { cutEnd, oneLine, wrap, wrapHanging } from './console-text.ts'
-import { Prompt, type Said } from './prompt.ts'
-import { choose } from './prompt-choice.ts'
+import { oneLine, wrap, wrapHanging } from './console-text.ts'
+import { Prompt } from './prompt.ts'
 import { History } from './prompt-history.ts'
 import { Keyboard } from './prompt-keyboard.ts'
 import { catchSignals } from './signals.ts'
-
-/** How many earlier sessions are offered. */
-const offered = 9
 
 /** Until somebody leaves, or a signal says so. Fails where claude cannot be started. */
 export async function chat(options: ChatOptions): Promise<ChildEnd> {
@@ -37,20 +32,21 @@ class ChatRoom {
   private readonly keyboard: Keyboard
   private readonly prompt: Prompt
   private readonly talk: Talk
-  private readonly places: ChatPlaces
+  private readonly history: History
+  private readonly actions: Actions
   private commands: readonly string[] = []
   private isIntroduced = false
   private failure: unknown
 
   constructor(private readonly options: ChatOptions) {
     const { stdin, stdout, stderr, env, flags, cwd, mask, extraArgs } = options
-    this.places = options.places
+    this.history = new History(options.places.history, mask)
     this.console = new AgentConsole({ stdout, stderr, env, isPlain: options.isPlain, cwd, mask })
     this.keyboard = new Keyboard(stdin as ReadStream, () => this.prompt.end())
     this.prompt = new Prompt({
       ground: this.console,
       keyboard: this.keyboard,
-      history: new History(this.places.history, mask),
+      history: this.history,
       completions: () => [...chatCommands.map(({ name }) => `/${name}`), ...this.commands.map((name) => `/${name}`)],
     })
     const questions = new Questions({ console: this.console, keyboard: this.keyboard, mask })
@@ -62,6 +58,8 @@ class ChatRoom {
       onLost: (reason) => this.lost(reason),
       onTelemetry: (line) => this.console.tell('warning', oneLine(line)),
     })
+    const { console, keyboard, talk } = this
+    this.actions = new Actions({ console, keyboard, talk, options })
   }
 
   async run(): Promise<ChildEnd> {
@@ -73,17 +71,16 @@ class ChatRoom {
     stderr.on('resize', onResize)
     // A terminal that is gone is told by a signal.
     for (const stream of [stderr, stdout]) stream.on('error', () => {})
-    const stopped = Promise.withResolvers<Said>()
+    const stopped = Promise.withResolvers<void>()
     const signals = catchSignals(
-      () => stopped.resolve({ kind: 'end' }),
+      () => stopped.resolve(),
       () => void this.talk.interrupt(true),
     )
     try {
       this.greet()
-      await this.converse(stopped.promise)
+      await Promise.race([this.converse(), stopped.promise])
     } finally {
-      console.rest()
-      this.prompt.close()
+      console.close()
       this.keyboard.close()
       await this.leave(signals.first)
       stderr.off('resize', onResize)
@@ -132,14 +129,14 @@ class ChatRoom {
     this.console.print(wrap(line, this.console.screen.columns))
   }
 
-  private async converse(stopped: Promise<Said>): Promise<void> {
+  private async converse(): Promise<void> {
     const first = this.options.prompt
     if (first !== undefined) {
       this.console.tell('prompt', oneLine(first))
-      if (!(await this.handle(first, stopped))) return
+      if (!(await this.handle(first))) return
     }
     for (;;) {
-      const said = await Promise.race([this.prompt.read(), stopped])
+      const said = await this.prompt.read()
       if (said.kind === 'end' || this.failure !== undefined) return
       if (said.kind === 'interrupt') {
         if (said.times > 1) return
@@ -147,7 +144,7 @@ class ChatRoom {
         continue
       }
       this.echo(said.text)
-      if (!(await this.handle(said.text, stopped))) return
+      if (!(await this.handle(said.text))) return
     }
   }
 
@@ -159,12 +156,13 @@ class ChatRoom {
   }
 
   /** False where this was the last. */
-  private async handle(text: string, stopped: Promise<Said>): Promise<boolean> {
+  private async handle(text: string): Promise<boolean> {
     const request = readRequest(text)
     if (request.kind === 'exit') return false
+    this.history.add(text)
     try {
-      if (request.kind === 'ours') await this.command(request.name, request.argument, stopped)
-      else if (request.kind === 'prompt' || (await this.isTheirs(request.name))) await this.turn(text, stopped)
+      if (request.kind === 'ours') await this.command(request.name, request.argument)
+      else if (request.kind === 'prompt' || (await this.isTheirs(request.name))) await this.turn(text)
       else this.refuse(request.name)
     } catch (error) {
       this.console.tell('failure', this.console.theme.bad(oneLine(describeError(error))))
@@ -172,14 +170,14 @@ class ChatRoom {
     return true
   }
 
-  private async turn(text: string, stopped: Promise<Said>): Promise<void> {
+  private async turn(text: string): Promise<void> {
     let interrupts = 0
     this.prompt.during(() => {
       interrupts += 1
       void this.talk.interrupt(interrupts > 1)
     })
     this.console.work()
-    const end = await Promise.race([this.talk.say(text), stopped])
+    const end = await this.talk.say(text)
     this.console.rest()
     this.prompt.during(undefined)
     const { theme } = this.console
@@ -225,70 +223,22 @@ class ChatRoom {
     this.console.tell('failure', `There is no command /${oneLine(name)}: ${hint}`)
   }
 
-  private async command(name: ChatCommandName, argument: string, stopped: Promise<Said>): Promise<void> {
-    const { console } = this
-    const { columns } = console.screen
-    if (name === 'help') console.print(this.help(columns))
-    if (name === 'cost') console.print(renderMetrics(console.metrics, columns, console.theme))
-    if (name === 'tools') console.print(renderTools(console.metrics, columns, console.theme))
-    if (name === 'trace') console.print(await this.trace(columns))
-    if (name === 'model') await this.model(argument)
-    if (name === 'resume') await this.resume(argument)
-    if (name !== 'clear') return
-    await this.turn('/clear', stopped)
-    console.tell('note', `A new session with an empty context: ${this.talk.sessionId ?? ''}`)
+  private async command(name: ChatCommandName, argument: string): Promise<void> {
+    if (name === 'clear') await this.clear()
+    else if (name === 'resume') await this.resume(argument)
+    else await this.actions.act(name, argument, this.commands)
   }
 
-  private help(columns: number): string[] {
-    const { theme } = this.console
-    const ours = chatCommands.map(({ name, about, ...more }) => {
-      const argument = 'argument' in more ? ` [${more.argument}]` : ''
-      return [`/${name}${argument}`, about] as const
-    })
-    const theirs = this.commands.filter(
-      (name) => !name.startsWith('_') && !chatCommands.some((command) => command.name === name),
-    )
-    const more = theirs.length === 0 ? [] : [['claude’s own', theirs.map((name) => `/${name}`).join(' ')] as const]
-    return renderRows([...ours, ...more, ...chatKeys], columns, theme)
-  }
-
-  private async trace(columns: number): Promise<string[]> {
-    const { theme } = this.console
-    const agent = await this.talk.start()
-    if (agent.run === undefined) return [`${theme.signs.note} Telemetry is off: nothing is recorded.`]
-    const found = await this.places.traceOf(agent.run, this.talk.sessionId)
-    return renderRowsPanel(theme.isRich ? '🔭 Trace' : 'Trace', found, [], columns, theme)
-  }
-
-  private async model(name: string): Promise<void> {
-    const { console, keyboard } = this
-    const { query } = await this.talk.start()
-    const models = await query.supportedModels()
-    const asked = { ground: console, keyboard, signal: new AbortController().signal }
-    const choices = models.map(({ displayName, description }) => ({ label: displayName, about: oneLine(description) }))
-    const [chosen] = name === '' ? ((await choose(choices, {}, asked)) ?? []) : []
-    const value = name === '' ? (chosen === undefined ? undefined : models[chosen]?.value) : name
-    if (value === undefined) return
-    await query.setModel(value)
-    console.tell('note', `From now on: ${oneLine(value)}`)
+  private async clear(): Promise<void> {
+    await this.turn('/clear')
+    this.console.tell('note', `A new session with an empty context: ${this.talk.sessionId ?? ''}`)
   }
 
   private async resume(id: string): Promise<void> {
-    const { console, keyboard } = this
-    const { env, cwd } = this.options
-    const sessions = listSessions(env, cwd, 100).filter((each) => each.id !== this.talk.sessionId)
-    const choices = sessions.slice(0, offered).map(({ prompt, atUnixMs }) => ({
-      label: cutEnd(oneLine(this.options.mask(prompt)), 60),
-      about: new Date(atUnixMs).toLocaleString('sv').slice(0, 16),
-    }))
-    if (sessions.length === 0) return console.tell('note', 'There is no earlier session of this folder.')
-    const asked = { ground: console, keyboard, signal: new AbortController().signal }
-    const [at] = id === '' ? ((await choose(choices, {}, asked)) ?? []) : []
-    const found = id === '' ? sessions[at ?? -1] : sessions.find((each) => each.id.startsWith(id))
-    if (found === undefined)
-      return id === '' ? undefined : console.tell('failure', `There is no session ${oneLine(id)} of this folder`)
+    const found = await this.actions.chooseSession(id)
+    if (found === undefined) return
     const agent = await this.talk.resume(found.id)
-    console.tell('note', `Going on with: ${cutEnd(oneLine(this.options.mask(found.prompt)), 60)}`)
+    this.console.tell('note', `Going on with: ${found.prompt}`)
     await this.introduce(agent)
   }
 

@@ -117,6 +117,16 @@ export class AgentConsole {
     this.screen.clear()
   }
 
+  /** Nothing is at the bottom any more, whoever was there. */
+  close(): void {
+    clearInterval(this.timer)
+    this.timer = undefined
+    this.prompt = undefined
+    this.covers = []
+    for (const piece of this.held.splice(0)) this.show(piece)
+    this.refresh()
+  }
+
   /** A person has decided on a tool call: only now it begins, or there is nothing more to say of it. */
   decided(toolUseId: string, isAllowed: boolean): void {
     if (isAllowed) this.view.restart(toolUseId, performance.now())

@@ -39,10 +39,9 @@ export class Prompt {
   private waiting: ((said: Said) => void) | undefined
   private onInterrupt: (() => void) | undefined
   private interrupts = 0
-  private readonly release: () => void
 
   constructor(private readonly options: PromptOptions) {
-    this.release = options.keyboard.focus((key) => {
+    options.keyboard.focus((key) => {
       const { history, completions } = options
       this.interrupts = key.name === 'interrupt' && this.editor.text === '' ? this.interrupts + 1 : 0
       const step = press(this.editor, key, { history: history.all, completions: completions() })
@@ -73,11 +72,6 @@ export class Prompt {
     this.say({ kind: 'end' })
   }
 
-  close(): void {
-    this.release()
-    this.options.ground.setPrompt(undefined)
-  }
-
   private act(action: Action): void {
     const isAsked = this.waiting !== undefined
     if (action === 'submit') this.submit()
@@ -98,7 +92,6 @@ export class Prompt {
     const { text } = this.editor
     this.editor = emptyEditor
     if (text.trim() === '') return
-    this.options.history.add(text)
     this.say({ kind: 'text', text })
   }
 

@@ -123,8 +123,8 @@ describe('A chat shows', () => {
       const lines = still(terminal.screen()).map((line) => line.replace(/^(✅.*) · 0.1 s$/, '$1'))
       expect(lines.slice(lines.indexOf('no MCP servers · trace') + 2)).toEqual([
         '',
-        '❯ 日本語でお願いします。とても長い質問な',
-        '  ので、折り返します。',
+        '❯ 日本語でお願いします。とても長い質問',
+        '  なので、折り返します。',
         '🔧 Bash - command="echo 日本語",',
         '   description="Run it"',
         '✅ Bash → 日本語',
@@ -203,7 +203,7 @@ describe('Somebody at a chat', () => {
         await terminal.shows('One.')
         await leave()
       })
-      expect(readFileSync(history, 'utf8')).toBe('"Use [REDACTED:github-token]"\n"exit"\n')
+      expect(readFileSync(history, 'utf8')).toBe('"Use [REDACTED:github-token]"\n')
       expect(statSync(history).mode & 0o777).toBe(0o600)
       const second = join(stage.home.path, 'second')
       await mkdir(second)
