@@ -21,7 +21,8 @@ export interface Stream {
 export interface ConsoleOptions {
   /** Where the answer goes; absent: somebody else prints it. */
   readonly stdout?: Stream
-  readonly stderr: Stream
+  /** Where everything else goes; absent: nobody wants to know. */
+  readonly stderr?: Stream
   readonly env: Readonly<Record<string, string | undefined>>
   /** Somebody asked for words alone. */
   readonly isPlain: boolean
@@ -55,14 +56,14 @@ export class AgentConsole {
 
   constructor(private readonly options: ConsoleOptions) {
     const { stdout, stderr, env, isPlain, cwd, mask } = options
-    this.theme = themeFor(stderr.isTTY === true, env, isPlain)
+    this.theme = themeFor(stderr?.isTTY === true, env, isPlain)
     this.answerTheme = stdout?.isTTY === true ? themeFor(true, env, isPlain) : undefined
-    this.writeLine = (text) => void stderr.write(text)
+    this.writeLine = (text) => void stderr?.write(text)
     // One terminal: the bottom makes way for the answer too.
     this.writeAnswer = (text) => void stdout?.write(text)
     this.screen = new Screen({
       write: this.writeLine,
-      columns: () => stderr.columns || usualColumns,
+      columns: () => stderr?.columns || usualColumns,
       bottom: (columns) => this.bottom(columns),
     })
     this.view = new View({ theme: this.theme, cwd, mask })

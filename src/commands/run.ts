@@ -61,10 +61,9 @@ export async function runPrompt(args: readonly string[], flags: Flags): Promise<
 /** Shows what the agent says until it has ended; whatever happens meanwhile, claude is ended and the telemetry sent. */
 async function attend(agent: Agent, format: AnswerFormat, isPlain: boolean): Promise<ChildEnd> {
   const isRendered = format === 'live' && process.stdout.isTTY === true
-  const isSeen = process.stderr.isTTY === true || isPlain
-  const console =
-    isSeen && (format === 'text' || format === 'live') ? openConsole(agent, isRendered, isPlain) : undefined
-  const answer = isRendered && console !== undefined ? undefined : createAnswer(format)
+  const isText = format === 'text' || format === 'live'
+  const console = isText ? openConsole(agent, isRendered, isPlain) : undefined
+  const answer = isRendered ? undefined : createAnswer(format)
   let isError = false
   const observers: readonly AgentObserver[] = [
     (message) => void process.stdout.write(answer?.show(message) ?? ''),
@@ -94,13 +93,15 @@ async function attend(agent: Agent, format: AnswerFormat, isPlain: boolean): Pro
   return endOf(end, signals.first, isError)
 }
 
-/** On stderr what goes on, and on stdout the answer where a person reads it there. */
+/** On a terminal's stderr what goes on, and on its stdout the answer as a person reads it; elsewhere nothing. */
 function openConsole({ resolution }: Agent, isRendered: boolean, isPlain: boolean): AgentConsole {
   const { stdout, stderr } = process
   const { redact } = createRedactor(resolution.config.redaction)
+  const isSeen = stderr.isTTY === true || isPlain
   return new AgentConsole({
     ...(isRendered ? { stdout } : {}),
-    ...{ stderr, isPlain, env: readEnvironment(), cwd: workingFolder(), mask: (text) => redact(text) },
+    ...(isSeen ? { stderr } : {}),
+    ...{ isPlain, env: readEnvironment(), cwd: workingFolder(), mask: (text) => redact(text) },
   })
 }
 

@@ -98,7 +98,7 @@ describe('The terminal is as it was', () => {
       // The prompt that was left is no line of its own.
       expect(terminal.screen()).toMatch(/context left\n\n?\[1\]\+ +Stopped/)
     },
-    { fromShell: true },
+    { fromShell: '$P chat' },
   )
 })
 

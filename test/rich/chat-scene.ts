@@ -23,8 +23,8 @@ export interface How {
   readonly around?: readonly string[]
   /** What is shown when it can be spoken to. */
   readonly ready?: string | RegExp
-  /** Started by hand in a shell with job control. */
-  readonly fromShell?: boolean
+  /** Written at a shell with job control, where `$P` is the program; `chat` unless told. */
+  readonly fromShell?: string
 }
 
 /** Starts a chat on a stage, waits for claude, and clears all of it at the end; a failure shows the screen. */
@@ -48,15 +48,15 @@ export function inChat(
 /** One chat on a stage that is there; `folder` is for a second one. */
 export async function inTerminal(
   stage: Stage,
-  { args = [], columns = 100, env = {}, around = [], ready = 'Claude Code 2.', fromShell = false }: How,
+  { args = [], columns = 100, env = {}, around = [], ready = 'Claude Code 2.', fromShell }: How,
   act: (scene: ChatScene) => Promise<void>,
   folder = stage.home.path,
 ): Promise<void> {
   const { home, api, sink } = stage
   const terminal = await startTerminal({
-    command: fromShell ? ['bash', '--norc', '-i'] : [...around, claudeOtelBinary, 'chat', ...args],
+    command: fromShell === undefined ? [...around, claudeOtelBinary, 'chat', ...args] : ['bash', '--norc', '-i'],
     cwd: home.project,
-    env: home.environment(api.url, { ...sink.environment(), ...env }),
+    env: home.environment(api.url, { ...sink.environment(), P: claudeOtelBinary, PS1: '$ ', ...env }),
     folder,
     columns,
   })
@@ -65,7 +65,7 @@ export async function inTerminal(
     return terminal.exited()
   }
   try {
-    if (fromShell) await terminal.enter(`${claudeOtelBinary} chat`)
+    if (fromShell !== undefined) await terminal.shows('$').then(() => terminal.enter(fromShell))
     await terminal.shows(ready)
     await act({ ...stage, terminal, leave })
   } catch (failure) {
