@@ -16,6 +16,11 @@ export class Blocks {
     return complete
   }
 
+  /** What has come of the block that is not complete. */
+  get rest(): string {
+    return this.waiting
+  }
+
   /** The rest; nothing follows. */
   end(): string | undefined {
     const rest = this.waiting

@@ -14,6 +14,7 @@ export interface ScreenOptions {
   /** Writes to the terminal, at once and in order. */
   readonly write: (text: string) => void
   readonly columns: () => number
+  readonly rows: () => number
   /** What is at the bottom now, if anything. */
   readonly bottom: (columns: number) => Bottom | undefined
 }
@@ -64,7 +65,7 @@ export class Screen {
   }
 
   private redrawn(): string {
-    const bottom = this.options.bottom(this.columns)
+    const bottom = within(this.options.bottom(this.columns), Math.max(2, this.options.rows() - 1))
     const isThere = bottom !== undefined && bottom.rows.length > 0
     this.drawn = isThere ? bottom : undefined
     if (!isThere) return this.cursorShown(true)
@@ -85,4 +86,13 @@ export class Screen {
   private write(text: string): void {
     if (text !== '') this.options.write(text)
   }
+}
+
+/** The last rows, where there are more than the terminal has: what has scrolled away cannot be taken back. */
+function within(bottom: Bottom | undefined, most: number): Bottom | undefined {
+  const more = (bottom?.rows.length ?? 0) - most
+  if (bottom === undefined || more <= 0) return bottom
+  const rows = bottom.rows.slice(more)
+  if (bottom.cursor === undefined) return { rows }
+  return { rows, cursor: { ...bottom.cursor, row: Math.max(0, bottom.cursor.row - more) } }
 }

@@ -15,6 +15,7 @@ import { type Piece, View } from './console-view.ts'
 export interface Stream {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
   write(text: string): unknown
 }
 
@@ -34,7 +35,9 @@ export interface ConsoleOptions {
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 const everyMs = 100
 /** Where nobody says how wide it is. */
-const usualColumns = 80
+const [usualColumns, usualRows] = [80, 24]
+/** Of a block that is being written, the last rows are shown. */
+const growingRows = 8
 
 export class AgentConsole {
   readonly theme: Theme
@@ -64,6 +67,7 @@ export class AgentConsole {
     this.screen = new Screen({
       write: this.writeLine,
       columns: () => stderr?.columns || usualColumns,
+      rows: () => stderr?.rows || usualRows,
       bottom: (columns) => this.bottom(columns),
     })
     this.view = new View({ theme: this.theme, cwd, mask })
@@ -169,8 +173,7 @@ export class AgentConsole {
   private render(piece: Exclude<Piece, { kind: 'line' }>, theme: Theme): void {
     const complete = piece.kind === 'text' ? this.blocks.add(piece.text) : this.blocks.end()
     if (complete === undefined) return
-    const columns = Math.max(4, this.options.stdout?.columns || usualColumns)
-    this.screen.print(['', ...renderMarkdown(complete, columns, theme)], this.writeAnswer)
+    this.screen.print(['', ...renderMarkdown(complete, this.answerColumns, theme)], this.writeAnswer)
     this.wasAnswer = true
   }
 
@@ -200,8 +203,21 @@ export class AgentConsole {
     if (cover !== undefined) return cover(columns)
     const prompt = this.prompt?.(columns)
     if (this.timer === undefined) return prompt
-    const rows = [this.progress(columns), ...(prompt?.rows ?? [])]
-    return prompt?.cursor === undefined ? { rows } : { rows, cursor: { ...prompt.cursor, row: prompt.cursor.row + 1 } }
+    const above = [...this.growing(), this.progress(columns)]
+    const rows = [...above, ...(prompt?.rows ?? [])]
+    if (prompt?.cursor === undefined) return { rows }
+    return { rows, cursor: { ...prompt.cursor, row: prompt.cursor.row + above.length } }
+  }
+
+  /** What is being written, until it is a whole block. */
+  private growing(): string[] {
+    const { rest } = this.blocks
+    if (this.answerTheme === undefined || rest.trim() === '') return []
+    return ['', ...renderMarkdown(rest, this.answerColumns, this.answerTheme).slice(-growingRows)]
+  }
+
+  private get answerColumns(): number {
+    return Math.max(4, this.options.stdout?.columns || usualColumns)
   }
 
   private progress(columns: number): string {

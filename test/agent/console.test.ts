@@ -181,6 +181,34 @@ describe('what moves', () => {
     expect(both.err.lines()).toEqual(['💬 first', '💬 second'])
   })
 
+  test('shows a block while it is written, and each once', () => {
+    const both = scene(40, { isOne: true })
+    const event = (delta: object) =>
+      ({ type: 'stream_event', parent_tool_use_id: null, event: delta }) as unknown as SDKMessage
+    const write = (text: string) => both.console.onMessage(event({ type: 'content_block_delta', delta: { text } }))
+    both.console.work()
+    write('One **bo')
+    both.console.refresh()
+    expect(both.err.lines().slice(0, -1)).toEqual(['', 'One **bo'])
+    write('ld**.\n\n- a\n')
+    expect(both.err.lines().slice(0, -1)).toEqual(['', 'One bold.', '', '• a'])
+    write('- b')
+    both.console.onMessage(event({ type: 'content_block_stop' }))
+    both.console.rest()
+    expect(both.err.lines()).toEqual(['', 'One bold.', '', '• a', '• b'])
+  })
+
+  test('never takes more rows than there are', () => {
+    const both = scene(40, { isOne: true })
+    Object.assign(both.err, { rows: 5 })
+    both.console.tell('note', 'before')
+    const uncover = both.console.cover(() => ({ rows: ['1', '2', '3', '4', '5', '6'], cursor: { row: 4, column: 1 } }))
+    expect(both.err.lines()).toEqual(['💬 before', '3', '4', '5', '6'])
+    expect(both.err.cursor).toMatchObject({ row: 3, column: 1 })
+    uncover()
+    expect(both.err.lines()).toEqual(['💬 before'])
+  })
+
   test('makes way for a question, and what comes meanwhile is shown after it', () => {
     const both = scene(60, { isOne: true })
     both.console.work()
