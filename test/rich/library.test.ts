@@ -110,8 +110,10 @@ describe('runAgentWithTelemetry', () => {
           extraArgs: { 'permission-mode': 'bypassPermissions' },
           tracerProvider,
         })
+        const flushed = exporter.getFinishedSpans().length
         outer.end()
-        tell({ response, traceId, spans: exporter.getFinishedSpans().map((span) => ({
+        await tracerProvider.forceFlush()
+        tell({ response, traceId, flushed, spans: exporter.getFinishedSpans().map((span) => ({
           name: span.name, spanId: span.spanContext().spanId, traceId: span.spanContext().traceId,
           parentSpanId: span.parentSpanContext?.spanId, attributes: span.attributes, status: span.status.code,
           start: span.startTime, end: span.endTime,
@@ -133,6 +135,8 @@ describe('runAgentWithTelemetry', () => {
               chat ${model}
       `),
       )
+      // All but the program's own, before the call returned.
+      expect(said.flushed).toBe(spans.length - 1)
       expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([String(said.traceId)]))
       const { thinking: _, ...served } = stage.api.servedTotals()
       expect(chatTokens(spans)).toEqual(served)
