@@ -94,8 +94,7 @@ export function requestColumns(record: UsageRecord): object {
     CacheCreationTokens: record.cacheCreationTokens,
     CacheCreation1hTokens: record.cacheCreation1hTokens ?? 0,
     Speed: record.speed ?? '',
-    // What was looked up can be looked up again.
-    CostUsd: record.costSource === 'claude' ? record.costUsd : null,
+    CostUsd: record.costUsd,
     DurationMs: record.durationMs ?? 0,
     Repository: record.repository ?? '',
   }

@@ -259,3 +259,18 @@ describe('What has fired', () => {
     expect(guardHealth([], [])).toEqual([])
   })
 })
+
+test('What was done is written down before it ends, in its order, by a store that takes its time', async () => {
+  const kept: string[] = []
+  const slow = {
+    marks: () => [],
+    putMark: async ({ value }: { readonly value: string }) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      kept.push(JSON.parse(value).outcomes.length)
+    },
+  }
+  const { actions } = await actionsWith({ store: slow })
+  actions.start(crossing, [rule({ command: ['true'] })])
+  await actions.close(later())
+  expect(kept.map(Number)).toEqual([0, 1])
+})

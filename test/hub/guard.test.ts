@@ -244,6 +244,44 @@ describe('A threshold on the context', () => {
   })
 })
 
+describe('A store that cannot be asked', () => {
+  test('is told once, and what has come then is looked at again', async () => {
+    const store = await openStore(fresh())
+    let failures = 2
+    const said: string[] = []
+    const crossings: Crossing[] = []
+    const guard = await createGuard({
+      rules: rulesOf({ on: 'tokens', above: 10 }),
+      store: {
+        marks: (...asked) => store.marks(...asked),
+        putMark: (mark) => store.putMark(mark),
+        session: (id) => store.session(id),
+        sessionUsage: async (id) => {
+          if (failures-- > 0) throw new Error('nobody answers')
+          return store.sessionUsage(id)
+        },
+        usage: (...asked) => store.usage(...asked),
+      },
+      live: createLive(),
+      contextTokens: () => undefined,
+      onCrossing: (crossing) => crossings.push(crossing),
+      onProblem: (message) => said.push(message),
+      now: atNoon,
+    })
+    const batches = recordedNow('05-full-grpc', noon * 1000)
+    for (const batch of batches) await store.append(batch)
+    for (const batch of batches) guard.take(batch)
+    await guard.check()
+    await guard.check()
+    expect(crossings).toEqual([])
+    await guard.check()
+    expect(crossings).toHaveLength(1)
+    expect(said).toEqual(['the guard could not look: nobody answers'])
+    await guard.close()
+    store.close()
+  })
+})
+
 describe('Rules of one threshold', () => {
   test('are one crossing with several things to do', async () => {
     const store = await openStore(fresh())
