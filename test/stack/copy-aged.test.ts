@@ -165,6 +165,14 @@ test('Copied again nothing changes, also when all is begun anew or more has gone
   expect(await sessionsOf(clickhouse)).toEqual(await sessionsOf(sqlite))
 })
 
+test('What is told after all takes the place of its sum', async () => {
+  for (const batch of moved(readBatches('06-full-protobuf-gzip'), (longAgo + dayMs) * 1000))
+    await clickhouse.append(batch)
+  expect(await usageOf(clickhouse)).not.toEqual(await usageOf(sqlite))
+  expect((await copy()).sums).toBeGreaterThan(0)
+  expect(await usageOf(clickhouse)).toEqual(await usageOf(sqlite))
+})
+
 test('What a hub has written there meanwhile, of the same sessions too, is added and stays', async () => {
   const [before] = await clickhouse.usage([], always)
   const later = moved(readBatches('05-full-grpc'), now * 1000)
