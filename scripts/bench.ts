@@ -22,6 +22,8 @@ const EFFORTS = [1, 2, 2, 3, 3, 3]
 interface Budget {
   /** What must not be exceeded; without one the value is only told. */
   readonly gate?: number
+  /** What must be reached, of what is better the more it is. */
+  readonly least?: number
   /** What we aim at; missing it breaks nothing. */
   readonly goal?: number
 }
@@ -37,7 +39,7 @@ async function main(options: ReadonlySet<string>): Promise<number> {
   for (const measurement of measurements) results.push(...(await judge(measurement)))
   const table = renderTable(results)
   if (options.has('--write')) await writeReadme(table)
-  const gated = results.filter(({ gate }) => gate !== undefined)
+  const gated = results.filter(({ gate, least }) => gate !== undefined || least !== undefined)
   const kept = gated.filter(({ isKept }) => isKept).length
   if (options.has('--json')) console.log(JSON.stringify({ machine: machine(), results }, undefined, 2))
   else console.log(`${table}\n\n${kept} passed, ${gated.length - kept} failed`)
@@ -58,9 +60,8 @@ async function judge(measurement: (effort: number) => Promise<Measure[]>): Promi
 function withBudget(measure: Measure): Result {
   const budget = (budgets as Readonly<Record<string, Budget>>)[measure.name]
   if (budget === undefined) throw new Error(`scripts/budgets.json says nothing of ${measure.name}`)
-  const { gate, ...rest } = budget
-  if (gate === undefined) return { ...measure, ...rest, isKept: true }
-  return { ...measure, ...rest, gate, isKept: measure.value <= gate }
+  const { gate = Number.POSITIVE_INFINITY, least = 0 } = budget
+  return { ...measure, ...budget, isKept: measure.value <= gate && measure.value >= least }
 }
 
 function renderTable(results: readonly Result[]): string {
@@ -71,9 +72,10 @@ function renderTable(results: readonly Result[]): string {
   return ['| what | value | gate | from |', '|---|---|---|---|', ...rows, '', machine()].join('\n')
 }
 
-function renderGate({ gate, goal, unit, isKept }: Result): string {
-  if (gate === undefined) return 'none'
-  return `≤ ${gate} ${unit}${goal === undefined ? '' : ` (goal ${goal})`}: ${isKept ? 'pass' : '**fail**'}`
+function renderGate({ gate, least, goal, unit, isKept }: Result): string {
+  if (gate === undefined && least === undefined) return 'none'
+  const bound = gate === undefined ? `≥ ${least}` : `≤ ${gate}`
+  return `${bound} ${unit}${goal === undefined ? '' : ` (goal ${goal})`}: ${isKept ? 'pass' : '**fail**'}`
 }
 
 function machine(): string {

@@ -10,7 +10,11 @@ import {
 /** Nobody but these two; neither has a password in this file. */
 export const clickhouseUsers = `<clickhouse>
   <profiles>
+    <default>
+      <do_not_merge_across_partitions_select_final>1</do_not_merge_across_partitions_select_final>
+    </default>
     <claude_otel_reader>
+      <profile>default</profile>
       <readonly>2</readonly>
       <max_execution_time>60</max_execution_time>
       <max_result_rows>1000000</max_result_rows>

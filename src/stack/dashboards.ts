@@ -53,6 +53,8 @@ function table(title: string, text: string): Panel {
   return { title, type: 'table', width: 24, height: 10, query: sql(text) }
 }
 
+/** A view that asks nothing of the sessions of other times. */
+const used = 'claude_usage_within(since = toUnixTimestamp($__fromTime), until = toUnixTimestamp($__toTime))'
 const tokens = 'InputTokens + OutputTokens + CacheReadTokens + CacheCreationTokens'
 
 const overview: Dashboard = {
@@ -65,13 +67,13 @@ const overview: Dashboard = {
       'SELECT uniqExact(SessionId) AS Sessions FROM claude_sessions WHERE LastTime >= $__fromTime AND FirstTime <= $__toTime',
     ),
     stat('Cost', 'currencyUSD', 'SELECT sum(Usd) AS Cost FROM claude_costs WHERE $__timeFilter(Time)'),
-    stat('Tokens', 'short', `SELECT sum(${tokens}) AS Tokens FROM claude_usage WHERE $__timeFilter(Time)`),
+    stat('Tokens', 'short', `SELECT sum(${tokens}) AS Tokens FROM ${used}`),
     stat('Tool calls', 'short', 'SELECT count() AS Calls FROM claude_tool_calls FINAL WHERE $__timeFilter(Time)'),
     series(
       'Tokens by model',
       'short',
-      `SELECT $__timeInterval(Time) AS time, Model, sum(${tokens}) AS Tokens FROM claude_usage
-WHERE $__timeFilter(Time) GROUP BY time, Model ORDER BY time`,
+      `SELECT $__timeInterval(Time) AS time, Model, sum(${tokens}) AS Tokens FROM ${used}
+GROUP BY time, Model ORDER BY time`,
     ),
     series(
       'Tool calls by status',
@@ -113,19 +115,19 @@ WHERE $__timeFilter(Time) GROUP BY Day ORDER BY Day`),
       'short',
       `SELECT $__timeInterval(Time) AS time, sum(InputTokens) AS Input, sum(OutputTokens) AS Output,
   sum(CacheReadTokens) AS "Cache read", sum(CacheCreationTokens) AS "Cache creation"
-FROM claude_usage WHERE $__timeFilter(Time) GROUP BY time ORDER BY time`,
+FROM ${used} GROUP BY time ORDER BY time`,
     ),
     series(
       'Input from the cache',
       'percentunit',
       `SELECT $__timeInterval(Time) AS time,
   sum(CacheReadTokens) / greatest(1, sum(InputTokens + CacheReadTokens + CacheCreationTokens)) AS Share
-FROM claude_usage WHERE $__timeFilter(Time) GROUP BY time ORDER BY time`,
+FROM ${used} GROUP BY time ORDER BY time`,
     ),
     table(
       'By repository',
       `SELECT if(Repository = '', '(unknown)', Repository) AS Repository, uniqExact(SessionId) AS Sessions, sum(Tokens) AS Tokens
-FROM (SELECT SessionId, sum(${tokens}) AS Tokens FROM claude_usage WHERE $__timeFilter(Time) GROUP BY SessionId) AS used
+FROM (SELECT SessionId, sum(${tokens}) AS Tokens FROM ${used} GROUP BY SessionId) AS used
 LEFT JOIN (SELECT SessionId, max(claude_sessions.Repository) AS Repository FROM claude_sessions GROUP BY SessionId) AS known
 USING SessionId GROUP BY Repository ORDER BY Tokens DESC LIMIT 100`,
     ),
@@ -174,7 +176,7 @@ FROM (
     max(EndReason) AS EndReason, max(TraceId) AS TraceId
   FROM claude_sessions GROUP BY SessionId
 ) AS known
-LEFT JOIN (SELECT SessionId, sum(Requests) AS Requests, sum(${tokens}) AS Tokens FROM claude_usage GROUP BY SessionId) AS used
+LEFT JOIN (SELECT SessionId, sum(Requests) AS Requests, sum(${tokens}) AS Tokens FROM ${used} GROUP BY SessionId) AS used
 ON used.SessionId = known.SessionId
 WHERE Last >= $__fromTime AND First <= $__toTime ORDER BY Last DESC LIMIT 500`,
     ),

@@ -42,6 +42,7 @@ export const clickhouseMigrations: readonly (readonly string[])[] = [
     used.usageTold,
     used.usageRecords,
     used.usage,
+    used.usageWithin,
     used.usageHourly,
     views.costs,
     views.toolLatency,

@@ -1,5 +1,5 @@
 /** Usage in ClickHouse: what metrics tell of it, sums of what nobody can tell any more, and the views over all. */
-import { moment, text } from './clickhouse-columns.ts'
+import { moment, settledDays, text } from './clickhouse-columns.ts'
 
 /**
  * Points of Claude Code's two counters of usage. A stream is a metric with its points' attributes and its start; the resource is no
@@ -16,9 +16,9 @@ export const usagePoints = `CREATE TABLE IF NOT EXISTS claude_usage_points (
   QuerySource LowCardinality(String),
   Value SimpleAggregateFunction(max, Float64) CODEC(ZSTD(1))
 ) ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMM(Time)
+PARTITION BY toDate(Time)
 ORDER BY (SessionId, Stream, IsDelta, Start, Time, Kind, Model, QuerySource)
-SETTINGS ttl_only_drop_parts = 1`
+${settledDays}`
 
 export const usagePointsFromMetrics = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_usage_points_from_metrics TO claude_usage_points AS
 SELECT
@@ -119,6 +119,25 @@ SELECT * FROM claude_usage_records
 WHERE (SessionId, Source) IN (
   ${believed('')}
 )`
+
+/** A condition: sessions of which anything was told of this time, whatever else they did. */
+export function sessionsWithin(since: string, until: string): string {
+  const tables = ['claude_requests', 'claude_usage_points', 'claude_usage_sums']
+  const each = tables.map((table) => `SELECT SessionId FROM ${table} WHERE Time >= ${since} AND Time < ${until}`)
+  return `SessionId IN (${each.join(' UNION DISTINCT ')})`
+}
+
+/** claude_usage of a time, which asks nothing of the sessions of other times: `claude_usage_within(since = …, until = …)`, both seconds. */
+export const usageWithin = renderUsageWithin('fromUnixTimestamp({since:UInt32})', 'fromUnixTimestamp({until:UInt32})')
+
+function renderUsageWithin(since: string, until: string): string {
+  const sessions = sessionsWithin(since, until)
+  return `CREATE VIEW IF NOT EXISTS claude_usage_within AS
+SELECT * FROM claude_usage_records
+WHERE Time >= ${since} AND Time < ${until} AND ${sessions} AND (SessionId, Source) IN (
+  ${believed(`WHERE ${sessions}`)}
+)`
+}
 
 export const usageHourly = `CREATE VIEW IF NOT EXISTS claude_usage_hourly AS
 SELECT

@@ -7,7 +7,7 @@ import type { SessionUsage, TokenCounts, UsageSource, UsageTotals } from '../usa
 import { chooseSource } from '../usage/sources.ts'
 import type { ClickHouse } from './clickhouse-client.ts'
 import { quote } from './clickhouse-place.ts'
-import { believed } from './clickhouse-usage-views.ts'
+import { sessionsWithin } from './clickhouse-usage-views.ts'
 import type { Later, Period, UsageGroup, UsageSum } from './store.ts'
 import { slotMicro } from './usage-sums.ts'
 
@@ -76,7 +76,7 @@ type PricedCell = Omit<Cell, 'statedUsd' | 'isListed'> & { readonly costUsd: num
 
 /** Which rows, and by what they are told apart, in SQL. */
 interface CellQuestion {
-  readonly view: 'claude_usage_records' | 'claude_usage_told'
+  readonly view: string
   readonly keys: readonly string[]
   readonly condition: string
 }
@@ -90,10 +90,8 @@ class ClickHouseUsage implements ClickHouseUsageStore {
   async usage(by: readonly UsageGroup[], period: Period): Promise<readonly UsageSum[]> {
     const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
     const keys = by.flatMap((group) => (group === 'costSource' ? [] : [known[group]]))
-    // No other session is read for it.
-    const ofTime = `WHERE SessionId IN (SELECT SessionId FROM claude_usage_records WHERE ${within('Time', period)})`
-    const condition = `${within('Time', period)} AND (SessionId, Source) IN (${believed(isAlways(period) ? '' : ofTime)})`
-    const cells = await this.cells({ view: 'claude_usage_records', keys, condition })
+    const view = isAlways(period) ? 'claude_usage' : usageWithin(period)
+    const cells = await this.cells({ view, keys, condition: within('Time', period) })
     const sums = Map.groupBy(cells, (cell) => JSON.stringify(groupsOf(by, cell)))
     return [...sums.values()]
       .map((cells) => ({ cells, keys: cells[0] === undefined ? [] : groupsOf(by, cells[0]) }))
@@ -102,7 +100,8 @@ class ClickHouseUsage implements ClickHouseUsageStore {
   }
 
   async sessionUsages(period: Period, sessionId?: string): Promise<readonly SessionUsage[]> {
-    const ofTime = `SessionId IN (SELECT SessionId FROM claude_usage_records GROUP BY SessionId
+    const known = sessionsWithin(moment(period.sinceUnixMicro), moment(period.untilUnixMicro))
+    const ofTime = `SessionId IN (SELECT SessionId FROM claude_usage_records WHERE ${known} GROUP BY SessionId
       HAVING ${within('max(Time)', period)})`
     const ofAll = isAlways(period) ? '1' : ofTime
     const condition = sessionId === undefined ? ofAll : `SessionId = ${quote(sessionId)}`
@@ -159,6 +158,12 @@ class ClickHouseUsage implements ClickHouseUsageStore {
 
 const tokenSums = `sum(InputTokens) AS inputTokens, sum(OutputTokens) AS outputTokens, sum(CacheReadTokens) AS cacheReadTokens,
       sum(CacheCreationTokens) AS cacheCreationTokens`
+
+/** The fullest tellers of those sessions that the period has anything of; in whole seconds, which it may not begin and end with. */
+function usageWithin({ sinceUnixMicro, untilUnixMicro }: Period): string {
+  const seconds = (unixMicro: number) => Math.max(0, Math.min(unixMicro / 1_000_000, 4_294_967_295))
+  return `claude_usage_within(since = ${Math.floor(seconds(sinceUnixMicro))}, until = ${Math.ceil(seconds(untilUnixMicro))})`
+}
 
 function within(time: string, { sinceUnixMicro, untilUnixMicro }: Period): string {
   return `${time} >= ${moment(sinceUnixMicro)} AND ${time} < ${moment(untilUnixMicro)}`

@@ -1,5 +1,5 @@
 /** What is read from signals as they arrive, into narrow tables with one row each, and the views that sum those up when they are asked. */
-import { text } from './clickhouse-columns.ts'
+import { settledDays, text } from './clickhouse-columns.ts'
 
 /** One row for each request that was answered, per teller: spans of ours, events of Claude Code's own, transcripts. */
 export const requests = `CREATE TABLE IF NOT EXISTS claude_requests (
@@ -24,9 +24,9 @@ export const requests = `CREATE TABLE IF NOT EXISTS claude_requests (
   Repository LowCardinality(String),
   INDEX idx_time Time TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(Time)
+PARTITION BY toDate(Time)
 ORDER BY (SessionId, Source, Id)
-SETTINGS ttl_only_drop_parts = 1`
+${settledDays}`
 
 export const requestsFromTraces = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_requests_from_traces TO claude_requests AS
 SELECT
@@ -91,9 +91,9 @@ export const toolCalls = `CREATE TABLE IF NOT EXISTS claude_tool_calls (
   PermissionWaitMs Float64 CODEC(ZSTD(1)),
   INDEX idx_time Time TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(Time)
+PARTITION BY toDate(Time)
 ORDER BY (SessionId, Time, TraceId, SpanId)
-SETTINGS ttl_only_drop_parts = 1`
+${settledDays}`
 
 export const toolCallsFromTraces = `CREATE MATERIALIZED VIEW IF NOT EXISTS claude_tool_calls_from_traces TO claude_tool_calls AS
 SELECT

@@ -11,6 +11,7 @@ import { until } from '../kit/until.ts'
 import { everything } from '../receiver/messages.ts'
 import {
   type Collector,
+  type CollectorConfig,
   type Engine,
   freePorts,
   sendJson,
@@ -136,6 +137,13 @@ describe('A Collector of the stack', () => {
     ])
     for (const kind of metricTables) await rows(`SELECT count() > 0 FROM otel_metrics_${kind}`, '1')
     await rows('SELECT count() > 0 FROM otel_logs', '1')
+    // Beside ClickHouse: a file, and what it says of itself.
+    await until('all kinds of signals in the file', async () => {
+      const lines = (await Bun.file(join(folder.path, 'signals.jsonl')).text()).split('\n').slice(0, -1)
+      const kinds = new Set(lines.flatMap((line) => Object.keys(JSON.parse(line))))
+      return ['resourceLogs', 'resourceMetrics', 'resourceSpans'].every((kind) => kinds.has(kind))
+    })
+    expect(await collector.log()).toMatch(/"otelcol.component.id": "debug".*"spans": \d/)
   })
 
   test('has what is sent twice once, in the tables and in what is counted from them', async () => {
@@ -182,36 +190,63 @@ describe('A Collector of the stack', () => {
 })
 
 describe('A Collector whose ClickHouse is away', () => {
-  test('keeps what it took over a kill of its own, and delivers all of it once', async () => {
-    const settings = settingsFor()
-    const folder = temporaryFolder()
-    const [port] = freePorts(1)
-    const ports = freePorts(3)
-    const start = () => startCollector({ settings, folder: folder.path, clickhousePort: port, ports })
-    const first = await start()
-    const requests = 300
-    for (let n = 0; n < requests; n++) {
-      const body = tracesOf(
-        (n + 1).toString(16).padStart(32, '0'),
-        [1, 2, 3, 4].map((number) => chat(`s${n}`, number, Date.now())),
-      )
-      expect(await sendJson(first, settings, 'traces', body)).toBe(200)
-    }
-    await first.kill()
-    const second = await start()
-    let engine: Engine | undefined
-    try {
-      engine = await startEngine(folder.path, port)
-      const { ask } = engine
-      const count = 'SELECT count(), uniqExact(TraceId, SpanId) FROM otel_traces FINAL'
-      await until('all spans', async () => (await ask(count)) === `${4 * requests}\t${4 * requests}`, {
-        everyMs: 250,
-        timeoutMs: 60_000,
-      })
-    } finally {
-      await second.stop()
-      await engine?.stop()
-      await folder.remove()
-    }
-  }, 120_000)
+  /** So many calls in one trace of their own. */
+  const request = (number: number, spans: number) =>
+    tracesOf(
+      (number + 1).toString(16).padStart(32, '0'),
+      Array.from({ length: spans }, (_, at) => chat(`s${number}`, at + 1, Date.now())),
+    )
+  const expectSpans = async ({ ask }: Engine, spans: number) => {
+    const count = 'SELECT count(), uniqExact(TraceId, SpanId) FROM otel_traces FINAL'
+    await until(`${spans} spans`, async () => (await ask(count)) === `${spans}\t${spans}`, {
+      everyMs: 250,
+      timeoutMs: 60_000,
+    })
+  }
+
+  test.each([
+    ['keeps what it took over a kill of its own, and delivers all of it once', 4, {}, 300],
+    [
+      'whose queue is full too says so, and has lost nothing of what it took when it was killed',
+      500,
+      { queue_size: 6000 },
+      20,
+    ],
+  ])(
+    '%s',
+    async (_, spans, queue, requests) => {
+      const settings = settingsFor()
+      const folder = temporaryFolder()
+      const [port] = freePorts(1)
+      const ports = freePorts(3)
+      const change = ({ exporters }: CollectorConfig) =>
+        void Object.assign(exporters.clickhouse.sending_queue as object, queue)
+      const start = () => startCollector({ settings, folder: folder.path, clickhousePort: port, ports, change })
+      const first = await start()
+      const refused: number[] = []
+      for (let number = 0; number < requests; number++) {
+        const status = await sendJson(first, settings, 'traces', request(number, spans))
+        if (status === 200) continue
+        expect([429, 503]).toContain(status)
+        refused.push(number)
+      }
+      expect(refused.length > 0).toBe('queue_size' in queue)
+      expect(refused.length).toBeLessThan(requests)
+      await first.kill()
+      const second = await start()
+      let engine: Engine | undefined
+      try {
+        engine = await startEngine(folder.path, port)
+        await expectSpans(engine, spans * (requests - refused.length))
+        for (const number of refused)
+          expect(await sendJson(second, settings, 'traces', request(number, spans))).toBe(200)
+        await expectSpans(engine, spans * requests)
+      } finally {
+        await second.stop()
+        await engine?.stop()
+        await folder.remove()
+      }
+    },
+    120_000,
+  )
 })
