@@ -119,6 +119,16 @@ describe('Grafana’s files', () => {
     expect(groups.flatMap(({ rules }) => rules).length).toBe(3)
   })
 
+  test('ask as the panel shows it: a series over time, log records, else a table', () => {
+    const formats = { timeseries: ['timeseries', 0], logs: ['logs', 2] }
+    for (const [, { panels }] of rendered)
+      for (const { type, targets } of panels) {
+        if (targets[0].rawSql === undefined) continue
+        const asked = [targets[0].queryType, targets[0].format]
+        expect({ type, asked }).toEqual({ type, asked: formats[type as keyof typeof formats] ?? ['table', 1] })
+      }
+  })
+
   test('lay panels beside and below each other, and none over another', () => {
     for (const [name, { panels }] of rendered) {
       const taken = new Set<string>()

@@ -112,6 +112,59 @@ describe('Usage', () => {
   })
 })
 
+describe('Usage of a time', () => {
+  const since = Date.UTC(2026, 10, 21, 10) / 1000
+  const within = (columns: string, from = since, to = since + 3600) =>
+    engine.ask(
+      `SELECT ${columns} FROM claude_usage_within(since = ${from}, until = ${to}) WHERE startsWith(SessionId, 'of a time') ORDER BY ALL`,
+    )
+
+  test('is what the fullest teller of all times says of it', async () => {
+    const at = (session: string, source: string, id: string, time: string, input: number) =>
+      `('of a time, ${session}', '${source}', '${id}', '${time}', 'claude-x', ${input}, 0, 0, 0)`
+    const rows = [
+      at('fuller before', 'wrapper', 'a', '2026-11-21 10:30:00', 10),
+      at('fuller before', 'events', 'x', '2026-11-21 10:30:00', 5),
+      at('fuller before', 'events', 'y', '2026-11-19 10:30:00', 100),
+      at('never then', 'wrapper', 'b', '2026-11-20 10:30:00', 1),
+      at('begins with it', 'wrapper', 'c', '2026-11-21 10:00:00', 2),
+      at('ends with it', 'wrapper', 'd', '2026-11-21 11:00:00', 3),
+    ]
+    await engine.ask(`INSERT INTO claude_requests (${requestColumns}) VALUES ${rows.join(', ')}`)
+    expect((await within('SessionId, Source, InputTokens')).split('\n')).toEqual([
+      'of a time, begins with it\twrapper\t2',
+      'of a time, fuller before\tevents\t5',
+    ])
+  })
+
+  test('is that of claude_usage, which asks all sessions', async () => {
+    const columns = 'SessionId, Source, Time, Model, InputTokens, CostUsd'
+    const all = await engine.ask(
+      `SELECT ${columns} FROM claude_usage WHERE startsWith(SessionId, 'of a time') ORDER BY ALL`,
+    )
+    expect(all.split('\n').length).toBe(5)
+    expect(await within(columns, 0, 4_000_000_000)).toBe(all)
+  })
+
+  test('of a request whose session is not said is that of an unknown one', async () => {
+    await engine.ask(`INSERT INTO otel_logs (Timestamp, ScopeName, EventName, LogAttributes) VALUES ('2026-11-21 10:10:00',
+      'com.anthropic.claude_code.events', 'api_request', {'input_tokens': '7', 'model': 'nobody’s'})`)
+    expect(await engine.ask("SELECT SessionId, InputTokens FROM claude_usage WHERE Model = 'nobody’s'")).toBe(
+      'unknown\t7',
+    )
+  })
+
+  test('that is over is in one part each day, of which FINAL has nothing to merge', async () => {
+    const tables = `SELECT name, partition_key FROM system.tables WHERE database = 'otel'
+      AND engine_full LIKE '%min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1%' ORDER BY name`
+    expect((await engine.ask(tables)).split('\n')).toEqual([
+      'claude_requests\ttoDate(Time)',
+      'claude_tool_calls\ttoDate(Time)',
+      'claude_usage_points\ttoDate(Time)',
+    ])
+  })
+})
+
 /** A point of a counter. */
 function point(name: string, session: string, start: string, time: string, value: number, temporality = 2): string {
   return `('${name}', {'session.id': '${session}'}, '${start}', '${time}', ${value}, ${temporality})`
