@@ -126,6 +126,7 @@ describe('Usage of a time', () => {
       at('fuller before', 'wrapper', 'a', '2026-11-21 10:30:00', 10),
       at('fuller before', 'events', 'x', '2026-11-21 10:30:00', 5),
       at('fuller before', 'events', 'y', '2026-11-19 10:30:00', 100),
+      at('fuller before', 'events', 'z', '2026-11-21 11:30:00', 6),
       at('never then', 'wrapper', 'b', '2026-11-20 10:30:00', 1),
       at('begins with it', 'wrapper', 'c', '2026-11-21 10:00:00', 2),
       at('ends with it', 'wrapper', 'd', '2026-11-21 11:00:00', 3),
@@ -142,7 +143,7 @@ describe('Usage of a time', () => {
     const all = await engine.ask(
       `SELECT ${columns} FROM claude_usage WHERE startsWith(SessionId, 'of a time') ORDER BY ALL`,
     )
-    expect(all.split('\n').length).toBe(5)
+    expect(all.split('\n').length).toBe(6)
     expect(await within(columns, 0, 4_000_000_000)).toBe(all)
   })
 

@@ -113,15 +113,24 @@ describe('Usage in ClickHouse', () => {
 
   const sessionIds = /"session\.id","value":\{"stringValue":"[^"]+"/g
 
-  test('of a part of the time is that in SQLite', async () => {
-    const [first] = sqlite.usage(['minute'], always)
-    const sinceUnixMicro = Number(first?.minute) * 1_000_000 + 60_000_000
-    for (const period of [
-      { ...always, sinceUnixMicro },
-      { ...always, untilUnixMicro: sinceUnixMicro },
-    ]) {
-      expect(rounded(await clickhouse.usage(['session'], period))).toEqual(rounded(sqlite.usage(['session'], period)))
+  test('of a part of the time is that in SQLite, wherever it begins and ends', async () => {
+    const minutes = sqlite.usage(['minute'], always).map(({ minute }) => Number(minute) * 1_000_000)
+    const cuts = [0, 0.5, 12.345_678, 30, 59.999_999, 60].flatMap((seconds) =>
+      [minutes[0], minutes.at(-1)].map((start = 0) => start + seconds * 1_000_000),
+    )
+    let some = 0
+    for (const cut of cuts) {
+      for (const period of [
+        { ...always, sinceUnixMicro: cut },
+        { ...always, untilUnixMicro: cut },
+        { sinceUnixMicro: cut, untilUnixMicro: cut + 1_500_000 },
+      ]) {
+        const expected = rounded(sqlite.usage(['session'], period))
+        some += expected.length
+        expect(rounded(await clickhouse.usage(['session'], period))).toEqual(expected)
+      }
     }
+    expect(some).toBeGreaterThan(cuts.length)
   })
 
   test('knows what each source says of a session', async () => {
