@@ -23,8 +23,8 @@ export interface FullClickHouse {
 
 /** Sent through the store; the rest are copies of it. */
 const sentSpans = 100_000
-/** Rows that ClickHouse writes at once, some gigabyte of memory. */
-const rowsAtOnce = 1_000_000
+/** Rows that each of two threads of ClickHouse writes at once, some gigabyte of memory. */
+const rowsAtOnce = 500_000
 
 /** The database, made first if the cache has none of today with this schema, which takes some minutes. */
 export async function fullClickHouse(spans: number): Promise<FullClickHouse> {
@@ -77,11 +77,11 @@ async function copy(engine: Engine, times: number): Promise<void> {
     const count = Number(await engine.ask(`SELECT count() FROM ${table}`))
     if (count === 0 || !columns.some(({ name }) => ids.has(name))) continue
     await run(`CREATE TABLE sent.${table} ENGINE = MergeTree ORDER BY tuple() AS SELECT ${list} FROM ${table}`)
-    const step = Math.max(1, Math.floor(rowsAtOnce / count))
+    const step = Math.max(1, Math.floor((2 * rowsAtOnce) / count))
     for (let from = 1; from < times; from += step) {
       const copies = `(SELECT number AS copy FROM numbers(${from}, ${Math.min(step, times - from)}))`
       await run(`INSERT INTO ${table} (${list}) SELECT ${columns.map(copied).join(', ')} FROM sent.${table} CROSS JOIN ${copies} AS n
-        SETTINGS min_insert_block_size_rows = ${rowsAtOnce}, min_insert_block_size_bytes = 0, max_insert_threads = 1`)
+        SETTINGS min_insert_block_size_rows = ${rowsAtOnce}, min_insert_block_size_bytes = 0, max_insert_threads = 2`)
     }
   }
   await run('DROP DATABASE sent')

@@ -119,6 +119,8 @@ function listen(
       hostname: host,
       port,
       development: false,
+      // A store that is elsewhere may take its time.
+      idleTimeout: 120,
       // Outside of development Bun shares ports by itself: a second hub would take half of the first one's requests.
       reusePort: false,
       fetch: async (request) => hardened(await answer(request), request.method),

@@ -46,11 +46,15 @@ function groupings(zone: string): Readonly<Record<Exclude<UsageGroup, 'costSourc
     week: `toString(toMonday(toDate(Time, '${zone}')))`,
     session: 'SessionId',
     model: 'Model',
-    project: `coalesce(nullIf((SELECT mapFromArrays(groupArray(SessionId), groupArray(Repository)) FROM (
-      SELECT SessionId, max(claude_sessions.Repository) AS Repository FROM claude_sessions GROUP BY SessionId))[SessionId], ''), Repository)`,
+    project: "if(Known = '', Repository, Known)",
     querySource: 'QuerySource',
   }
 }
+
+/** What is known of a session's repository; of those of transcripts each request tells it. */
+const knownRepositories = `LEFT JOIN (
+  SELECT SessionId, max(claude_sessions.Repository) AS Known FROM claude_sessions GROUP BY SessionId
+) AS known USING SessionId`
 
 /** From here on a request costs more as a whole, with some models. */
 const longContextTokens = 200_000
@@ -90,7 +94,8 @@ class ClickHouseUsage implements ClickHouseUsageStore {
   async usage(by: readonly UsageGroup[], period: Period): Promise<readonly UsageSum[]> {
     const known = groupings(Intl.DateTimeFormat().resolvedOptions().timeZone)
     const keys = by.flatMap((group) => (group === 'costSource' ? [] : [known[group]]))
-    const view = isAlways(period) ? 'claude_usage' : usageWithin(period)
+    const told = isAlways(period) ? 'claude_usage' : usageWithin(period)
+    const view = `${told} ${by.includes('project') ? knownRepositories : ''}`
     const cells = await this.cells({ view, keys, condition: within('Time', period) })
     const sums = Map.groupBy(cells, (cell) => JSON.stringify(groupsOf(by, cell)))
     return [...sums.values()]
