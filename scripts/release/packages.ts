@@ -23,14 +23,22 @@ interface Locked {
   readonly license?: string
   readonly integrity?: string
   readonly dev?: boolean
+  readonly link?: boolean
 }
+
+/** Installed because the Agent SDK names it as a peer, or such a peer needs it; nothing of it is in the executable. */
+const unused: ReadonlySet<string> = new Set(['@anthropic-ai/sdk', 'standardwebhooks'])
 
 /** Every package that `dependencies` leads to, by name; throws if one lies there without version, licence or text. */
 export function bundledPackages(): BundledPackage[] {
-  return Object.entries(lock.packages as Readonly<Record<string, Locked>>)
-    .filter(([path, { dev }]) => path !== '' && dev !== true)
-    .map(([path, locked]) => describe(path, locked))
-    .sort((left, right) => compare(`${left.name}@${left.version}`, `${right.name}@${right.version}`))
+  return (
+    Object.entries(lock.packages as Readonly<Record<string, Locked>>)
+      // Links lead to folders of ours, which stand in the place of packages.
+      .filter(([path, { dev, link }]) => path.startsWith('node_modules/') && dev !== true && link !== true)
+      .filter(([path]) => !unused.has(nameAt(path)))
+      .map(([path, locked]) => describe(path, locked))
+      .sort((left, right) => compare(`${left.name}@${left.version}`, `${right.name}@${right.version}`))
+  )
 }
 
 function describe(path: string, { version, license, integrity }: Locked): BundledPackage {
@@ -41,9 +49,13 @@ function describe(path: string, { version, license, integrity }: Locked): Bundle
     .map((file) => readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim())
     .join('\n\n')
   if (!version || !license || !integrity?.startsWith('sha512-') || text === '') throw new Error(`${path}: no licence`)
-  const name = path.replace(/^.*node_modules\//, '')
+  const name = nameAt(path)
   const sha512 = Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex')
   return { name, version, license, sha512, text }
+}
+
+function nameAt(path: string): string {
+  return path.replace(/^.*node_modules\//, '')
 }
 
 function compare(left: string, right: string): number {

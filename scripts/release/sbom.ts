@@ -71,7 +71,7 @@ function bunComponent() {
 }
 
 function licensesOf(license: string) {
-  if (license.startsWith('LicenseRef-')) return [{ license: { name: license } }]
+  if (/^(?:LicenseRef-|SEE LICENSE )/.test(license)) return [{ license: { name: license } }]
   return / (AND|OR|WITH) /.test(license) ? [{ expression: license }] : [{ license: { id: license } }]
 }
 
