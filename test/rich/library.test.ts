@@ -10,6 +10,8 @@ import { bash, model, oneTool, subagent } from '../sessions/words.ts'
 
 const root = resolve(import.meta.dir, '../..')
 const stages: Stage[] = []
+/** Of the form of a token of GitHub's, and none. */
+const secret = `ghp_${'0aB1cD2eF3'.repeat(4).slice(0, 36)}`
 const timeoutMs = 60_000
 
 afterAll(async () => {
@@ -106,7 +108,7 @@ describe('runAgentWithTelemetry', () => {
         const self = () => manager
         const manager = { active: () => active, with: (_, call) => call(), bind: (_, it) => it, enable: self, disable: self }
         context.setGlobalContextManager(manager)
-        const { response, traceId } = await runAgentWithTelemetry('Try', {
+        const { response, traceId } = await runAgentWithTelemetry('Try with ${secret}', {
           extraArgs: { 'permission-mode': 'bypassPermissions' },
           tracerProvider,
         })
