@@ -140,6 +140,13 @@ describe('runAgentWithTelemetry', () => {
       // All but the program's own, before the call returned.
       expect(said.flushed).toBe(spans.length - 1)
       expect(new Set(spans.map(({ traceId }) => traceId))).toEqual(new Set([String(said.traceId)]))
+      const session = spans.find(({ name }) => name === 'claude.session')
+      const context = await Bun.file(join(stage.home.project, 'context')).text()
+      expect(context.trim()).toBe(`00-${said.traceId}-${session?.spanId}-01`)
+      expect(session?.attributes).toMatchObject({ 'vcs.ref.head.name': 'main', turns: 1, 'tools.total': 2 })
+      // Masked before it is kept, as everywhere.
+      expect(session?.attributes['prompt.preview']).toStartWith('Try with ')
+      expect(JSON.stringify(spans)).not.toContain(secret)
       const { thinking: _, ...served } = stage.api.servedTotals()
       expect(chatTokens(spans)).toEqual(served)
       expect(stage.sink.spans()).toEqual([])
