@@ -1,10 +1,10 @@
 /**
  * Holds the measurements against scripts/budgets.json and shows them as a Markdown table.
  *
- *   bench [--json] [--write] [--large]
+ *   bench [--json] [--write] [--large] [--only=Hook,StackQueries]
  *
- * `--json` prints the numbers instead, `--write` puts the table into the README, `--large` takes a gigabyte of transcripts. Exit 1 if
- * a gate is broken.
+ * `--json` prints the numbers instead, `--write` puts the table into the README, `--large` takes a gigabyte of transcripts,
+ * `--only` runs those measurements (see measurements.ts). Exit 1 if a gate is broken.
  */
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
@@ -36,7 +36,7 @@ if (import.meta.main) process.exit(await main(new Set(process.argv.slice(2))))
 
 async function main(options: ReadonlySet<string>): Promise<number> {
   const results: Result[] = []
-  for (const measurement of measurements) results.push(...(await judge(measurement)))
+  for (const measurement of chosen(options)) results.push(...(await judge(measurement)))
   const table = renderTable(results)
   if (options.has('--write')) await writeReadme(table)
   const gated = results.filter(({ gate, least }) => gate !== undefined || least !== undefined)
@@ -44,6 +44,18 @@ async function main(options: ReadonlySet<string>): Promise<number> {
   if (options.has('--json')) console.log(JSON.stringify({ machine: machine(), results }, undefined, 2))
   else console.log(`${table}\n\n${kept} passed, ${gated.length - kept} failed`)
   return kept === gated.length && kept > 0 ? 0 : 1
+}
+
+function chosen(options: ReadonlySet<string>): typeof measurements {
+  const only = [...options].find((option) => option.startsWith('--only='))?.slice('--only='.length)
+  if (only === undefined) return measurements
+  if (options.has('--write')) throw new Error('--write wants all measurements')
+  return only.split(',').map((name) => {
+    const found = measurements.find((measurement) => measurement.name === `measure${name}`)
+    if (found !== undefined) return found
+    const names = measurements.map((measurement) => measurement.name.replace(/^measure/, ''))
+    throw new Error(`no measurement is called ${name}: use ${names.join(', ')}`)
+  })
 }
 
 /** Noise only ever adds: a gate is broken when no attempt keeps it, each with more runs than the one before. */
