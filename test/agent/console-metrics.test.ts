@@ -56,6 +56,22 @@ describe('metrics', () => {
     expect(metrics.total.usd).toBeCloseTo(0.0942616 + 0.5409248, 6)
   })
 
+  test('begin anew with another session, whose cost is told from nothing', () => {
+    const usage = { input_tokens: 1, output_tokens: 1, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 }
+    const result = (session: string, usd: number) =>
+      ({
+        type: 'result',
+        session_id: session,
+        total_cost_usd: usd,
+        usage,
+        modelUsage: {},
+        num_turns: 1,
+        duration_ms: 1,
+      }) as unknown as SDKMessage
+    const all = turns(new Metrics(), [result('a', 5), result('a', 7), result('b', 8)])
+    expect(all.map(({ usd }) => usd)).toEqual([5, 2, 8])
+  })
+
   test('say how much of the context is left, and begin anew with it', () => {
     const metrics = new Metrics()
     expect(metrics.contextLeft).toBeUndefined()

@@ -165,6 +165,11 @@ describe('what moves', () => {
     both.console.onMessage(call as SDKMessage)
     for (const message of rest.slice(0, 4)) both.console.onMessage(message)
     expect(both.err.lines().at(-1)).toMatch(/^. Bash, Read, Read$/)
+    const results = rest.filter(({ type }) => type === 'user')
+    const answered = rest.indexOf(results[0] as SDKMessage)
+    for (const message of rest.slice(4, answered + 1)) both.console.onMessage(message)
+    expect(both.err.lines().at(-1)).toMatch(/^. Read, Read$/)
+    rest.splice(4, answered - 3)
     for (const message of rest.slice(4)) both.console.onMessage(message)
     expect(both.err.lines().at(-1)).toBe('Done.')
     expect(both.err.cursor).toEqual({ row: both.err.lines().length, column: 0, isShown: true })
@@ -172,13 +177,27 @@ describe('what moves', () => {
 
   test('is never wider than the terminal, also when that becomes narrower', () => {
     const both = scene(60, { isOne: true })
+    both.console.setPrompt(() => ({
+      rows: ['> a prompt of thirty columns.', '  below'],
+      cursor: { row: 1, column: 3 },
+    }))
     both.console.work()
     both.console.tell('note', 'first')
-    both.err.columns = 12
-    both.console.tell('note', 'second')
-    for (const line of both.err.lines()) expect(widthOf(line)).toBeLessThanOrEqual(12)
+    expect(both.err.lines()).toEqual([
+      '💬 first',
+      expect.stringContaining('Thinking'),
+      '> a prompt of thirty columns.',
+      '  below',
+    ])
+    both.err.narrow(12)
+    both.console.setPrompt(() => ({ rows: ['> a prompt'], cursor: { row: 0, column: 10 } }))
+    expect(both.err.lines()).toEqual(['💬 first', expect.stringContaining('Thinking'), '> a prompt'])
+    both.console.setPrompt(() => ({ rows: ['> a prompt', '  that goes'], cursor: { row: 1, column: 11 } }))
+    both.err.narrow(8)
+    both.console.setPrompt(undefined)
+    for (const line of both.err.lines().slice(1)) expect(widthOf(line)).toBeLessThanOrEqual(8)
     both.console.rest()
-    expect(both.err.lines()).toEqual(['💬 first', '💬 second'])
+    expect(both.err.lines().join('').replaceAll(' ', '')).toBe('💬first')
   })
 
   test('shows a block while it is written, and each once', () => {
@@ -192,10 +211,26 @@ describe('what moves', () => {
     expect(both.err.lines().slice(0, -1)).toEqual(['', 'One **bo'])
     write('ld**.\n\n- a\n')
     expect(both.err.lines().slice(0, -1)).toEqual(['', 'One bold.', '', '• a'])
+    expect(both.err.cursor).toMatchObject({ row: 4, isShown: false })
+    both.console.setPrompt(() => ({ rows: ['> x'], cursor: { row: 0, column: 3 } }))
+    expect(both.err.lines().at(-1)).toBe('> x')
+    expect(both.err.cursor).toEqual({ row: 5, column: 3, isShown: true })
+    both.console.setPrompt(undefined)
     write('- b')
     both.console.onMessage(event({ type: 'content_block_stop' }))
     both.console.rest()
     expect(both.err.lines()).toEqual(['', 'One bold.', '', '• a', '• b'])
+  })
+
+  test('shows the last rows of a block that is long', () => {
+    const both = scene(40, { isOne: true })
+    both.console.work()
+    const text = Array.from({ length: 30 }, (_, at) => `- ${at}`).join('\n')
+    const delta = { type: 'content_block_delta', delta: { text } }
+    both.console.onMessage({ type: 'stream_event', parent_tool_use_id: null, event: delta } as unknown as SDKMessage)
+    both.console.refresh()
+    expect(both.err.lines().slice(0, -1)).toEqual(['', ...[22, 23, 24, 25, 26, 27, 28, 29].map((at) => `• ${at}`)])
+    both.console.rest()
   })
 
   test('never takes more rows than there are', () => {

@@ -3,6 +3,8 @@
 export interface FakeTerminal {
   readonly isTTY: boolean
   columns: number
+  /** Makes it narrower: rows that are too long are broken, as terminals do. */
+  narrow(columns: number): void
   write(text: string): boolean
   /** Lines without spaces at their ends, and without the empty ones at the bottom. */
   lines(): string[]
@@ -63,6 +65,23 @@ export function fakeTerminal(columns: number, isTTY = true): FakeTerminal {
         else for (const { segment } of new Intl.Segmenter().segment(part)) put(segment)
       }
       return true
+    },
+    narrow(to) {
+      const place = { row, column }
+      let at = 0
+      const broken = rows.splice(0).flatMap((line, number) => {
+        const pieces = Array.from({ length: Math.max(1, Math.ceil(line.length / to)) }, (_, piece) =>
+          line.slice(piece * to, (piece + 1) * to),
+        )
+        if (number === place.row) {
+          row = at + Math.min(pieces.length - 1, Math.floor(place.column / to))
+          column = place.column % to
+        }
+        at += pieces.length
+        return pieces
+      })
+      rows.push(...broken)
+      terminal.columns = to
     },
     lines: () => {
       const all = rows.map((line) => line.join('').trimEnd())
