@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { type Script, text, tools } from '../kit/messages-api.ts'
-import type { Span } from '../kit/otlp-sink.ts'
+import { metricTotals, type Span } from '../kit/otlp-sink.ts'
 import { until } from '../kit/until.ts'
 import {
   clear,
@@ -384,13 +384,20 @@ describe('The wrapper and the run say the same', () => {
   test(
     'of every span, attribute by attribute, of every log record and of every metric',
     async () => {
-      const [wrapped, ran] = await Promise.all([openStage(script), openStage(script)])
       const args = ['Try', '--session-id', sessionId, ...unattended]
+      const play = async (stage: Stage, command: string): Promise<Stage> => {
+        await runOn(stage, claudeOtelBinary, [command, ...args])
+        return stage
+      }
+      const ran = await play(await openStage(script), 'run')
+      let wrapped = await play(await openStage(script), '-p')
       try {
-        await Promise.all([
-          runOn(wrapped, claudeOtelBinary, ['-p', ...args]),
-          runOn(ran, claudeOtelBinary, ['run', ...args]),
-        ])
+        expect(lostHooks(ran)).toBe(0)
+        // Claude may end an asynchronous hook of the wrapper's on a busy machine; what stands in for it knows less.
+        for (let tries = 1; lostHooks(wrapped) > 0 && tries < 5; tries++) {
+          await clear(wrapped)
+          wrapped = await play(await openStage(script), '-p')
+        }
         expect(everything(ran)).toEqual(everything(wrapped))
       } finally {
         await Promise.all([clear(wrapped), clear(ran)])
@@ -399,6 +406,10 @@ describe('The wrapper and the run say the same', () => {
     timeoutMs,
   )
 })
+
+function lostHooks({ sink }: Stage): number {
+  return metricTotals(sink.points(), 'claude_otel.hooks_lost_total')[''] ?? 0
+}
 
 /** What was told, without what is drawn or measured; what is told of our own hooks differs, since these are no processes. */
 function everything({ sink, home }: Stage): unknown {
