@@ -36,7 +36,7 @@ const command = (name: string): Proof => ({ in: 'command', name })
 const flag = (name: string): Proof => ({ in: 'flag', name })
 const variable = (name: string): Proof => ({ in: 'variable', name })
 const library = (name: string): Proof => ({ in: 'library', name })
-const says = (name: string, below = 'src/agent'): Proof => ({ in: 'text', name, below })
+const says = (name: string, below = 'src/chat'): Proof => ({ in: 'text', name, below })
 const tested = (file: string, name: string): Proof => ({ in: 'test', name, file })
 
 function row(names: string | readonly string[], ours: string, ...proofs: readonly Proof[]): Row {
@@ -360,7 +360,7 @@ export const parity = {
     row(
       'create_tool_title',
       'in the terminal: `Tool - key=value, …`, three parameters, 100 columns',
-      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
+      tested('console/titles.test.ts', 'is never longer than 100 columns'),
     ),
     row(
       'create_completion_title',
@@ -372,46 +372,46 @@ export const parity = {
     row(
       '🔧 Tool: title',
       'the same sign and title, while the tool runs',
-      says('🔧'),
-      tested('agent/console.test.ts', 'is lines about tools, the answer, and what it took'),
+      says('🔧', 'src/console'),
+      tested('console/console.test.ts', 'is lines about tools, the answer, and what it took'),
     ),
     row(
       'Input: block',
       'in the title; whole on the span, where content is opted in',
-      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
+      tested('console/titles.test.ts', 'is never longer than 100 columns'),
     ),
     row(
       '✅ Tool completed: title',
       'the same sign, with the summary and the time',
-      says('✅'),
-      tested('agent/console.test.ts', 'is lines about tools, the answer, and what it took'),
+      says('✅', 'src/console'),
+      tested('console/console.test.ts', 'is lines about tools, the answer, and what it took'),
     ),
     row(
       'formatted response',
       'the first lines of it, and how many there are more',
-      tested('agent/console-titles.test.ts', 'is shown by its first lines'),
+      tested('console/titles.test.ts', 'is shown by its first lines'),
     ),
     row(
       '❌ on tool error',
       'the same sign',
-      says('❌'),
-      tested('agent/console-titles.test.ts', 'tells an error in its own words'),
+      says('❌', 'src/console'),
+      tested('console/titles.test.ts', 'tells an error in its own words'),
     ),
     row(
       '✅ Session completed | in, out | tools | seconds',
       'a last line with tokens (cached apart), cost, tools, seconds and trace id',
-      says('🎉'),
-      says('Completed'),
+      says('🎉', 'src/console'),
+      says('Completed', 'src/console'),
     ),
     row(
       'smart truncation',
       'by columns, wide characters counted as two',
-      tested('agent/console-titles.test.ts', 'is never longer than 100 columns'),
+      tested('console/titles.test.ts', 'is never longer than 100 columns'),
     ),
     row(
       'plain text on stdout',
       'the same: the answer on stdout, all else on stderr',
-      tested('agent/console.test.ts', 'a pipe gets the words of the model alone'),
+      tested('console/console.test.ts', 'a pipe gets the words of the model alone'),
     ),
     row('Ctrl+C → 0', '130, as every program that is interrupted', tested('rich/run.test.ts', 'A run that ends early')),
     row(
@@ -440,9 +440,9 @@ export const parity = {
       '> prompt',
       'an editor: several lines, history over chats, search',
       tested('rich/chat.test.ts', 'writes several lines'),
-      tested('agent/prompt.test.ts', 'searches what was said before'),
+      tested('console/prompt.test.ts', 'searches what was said before'),
     ),
-    row('empty input ignored', 'the same', says("text.trim() === '') return", 'src/agent/prompt.ts')),
+    row('empty input ignored', 'the same', says("text.trim() === '') return", 'src/console/prompt.ts')),
     row(['exit', 'quit', 'bye', 'Ctrl+D'], 'the same', says('bye'), says('Ctrl-D')),
     row(
       "Press Ctrl+C again to exit, or type 'exit'",
@@ -453,7 +453,7 @@ export const parity = {
     row(
       'cyan panel with Markdown',
       'Markdown as it comes, without a frame that would be copied along',
-      tested('agent/console-markdown.test.ts', 'becomes lines that read well'),
+      tested('console/markdown.test.ts', 'becomes lines that read well'),
     ),
     row(
       'Continuing session…',

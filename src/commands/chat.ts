@@ -1,9 +1,9 @@
 /** `claude-otel chat [claude's flags] [first prompt]`: a conversation in the terminal, recorded as the wrapper records it. */
 import { join } from 'node:path'
 import { agentArgs } from '../agent/arguments.ts'
-import type { ChatOptions } from '../agent/chat-options.ts'
 import { Failure } from '../base/errors.ts'
 import { resolveStatePaths, workingFolder } from '../base/paths.ts'
+import type { ChatOptions } from '../chat/options.ts'
 import { parseClaudeArgs } from '../claude/extra-args.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
@@ -39,8 +39,8 @@ async function runChat(args: readonly string[], flags: Flags): Promise<ChildEnd>
   const options = await readOptions(args, flags)
   const { stdin, stderr, env } = options
   const isAtTerminal = stdin.isTTY === true && stderr.isTTY === true && env.TERM !== 'dumb'
-  if (isAtTerminal) return (await import('../agent/chat.ts')).chat(options)
-  return (await import('../agent/chat-lines.ts')).chatByLines(options)
+  if (isAtTerminal) return (await import('../chat/chat.ts')).chat(options)
+  return (await import('../chat/lines.ts')).chatByLines(options)
 }
 
 async function readOptions(args: readonly string[], flags: Flags): Promise<ChatOptions> {
@@ -75,7 +75,7 @@ async function traceOf(run: RunPlan, sessionId: string | undefined): Promise<[st
     ['Trace', ref.traceId],
     ['Session', sessionId ?? 'not known yet'],
   ]
-  const { destinationsOf } = await import('../agent/chat-banner.ts')
+  const { destinationsOf } = await import('../chat/banner.ts')
   rows.push(['Goes to', destinationsOf(run.resolution)])
   const hub = run.hub === undefined ? undefined : await readPresence(run.paths.hubPresence)
   if (hub === undefined || !seemsAlive(hub)) return rows

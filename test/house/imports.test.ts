@@ -24,7 +24,9 @@ const FOLDERS = [
   'stack',
   'hub',
   'run',
+  'console',
   'agent',
+  'chat',
   'commands',
 ]
 

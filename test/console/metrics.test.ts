@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import { dollars, Metrics, nothingUsed, percent, short, type Used, usedParts } from '../../src/agent/console-metrics.ts'
+import { dollars, Metrics, nothingUsed, percent, short, type Used, usedParts } from '../../src/console/metrics.ts'
 
 const recorded = (await Bun.file(join(import.meta.dir, '../fixtures/agent/messages.jsonl')).text())
   .split('\n')

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import { AgentConsole } from '../../src/agent/console.ts'
-import { turnLine } from '../../src/agent/console-metrics.ts'
-import { widthOf } from '../../src/agent/console-text.ts'
-import { richTheme, themeFor } from '../../src/agent/console-theme.ts'
+import { AgentConsole } from '../../src/console/console.ts'
+import { turnLine } from '../../src/console/metrics.ts'
+import { widthOf } from '../../src/console/text.ts'
+import { richTheme, themeFor } from '../../src/console/theme.ts'
 import { type FakeTerminal, fakeTerminal } from './screen.ts'
 
 interface Told {

@@ -3,12 +3,12 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { widthOf } from '../../src/agent/console-text.ts'
-import { plainTheme } from '../../src/agent/console-theme.ts'
-import { type Action, type Editor, emptyEditor, press } from '../../src/agent/prompt-editor.ts'
-import { History } from '../../src/agent/prompt-history.ts'
-import { type Key, Keys } from '../../src/agent/prompt-keys.ts'
-import { renderPrompt } from '../../src/agent/prompt-view.ts'
+import { type Action, type Editor, emptyEditor, press } from '../../src/console/prompt-editor.ts'
+import { History } from '../../src/console/prompt-history.ts'
+import { type Key, Keys } from '../../src/console/prompt-keys.ts'
+import { renderPrompt } from '../../src/console/prompt-view.ts'
+import { widthOf } from '../../src/console/text.ts'
+import { plainTheme } from '../../src/console/theme.ts'
 
 /** What a terminal sends for these. */
 const sent = {

@@ -2,9 +2,9 @@
  * Markdown for a terminal of any width. Bun parses it from the inside out, so that nothing knows how deep it stands: each line
  * carries what comes before it, and is wrapped when all of it is there. Pure.
  */
-import { renderTable } from './console-table.ts'
-import { harmless, widthOf, wrap, wrapHanging } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+import { renderTable } from './table.ts'
+import { harmless, widthOf, wrap, wrapHanging } from './text.ts'
+import type { Theme } from './theme.ts'
 
 /** Between what is before a line, what is before its continuation, its kind and its text; `harmless` leaves none in a text. */
 const mark = '\x01'

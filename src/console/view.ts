@@ -3,19 +3,10 @@
  * what goes on right now. A state and a message in, pieces out; no clock and no terminal.
  */
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import { short } from './console-metrics.ts'
-import { cutEnd, oneLine } from './console-text.ts'
-import type { Sign, Theme } from './console-theme.ts'
-import {
-  count,
-  isRecord,
-  outputLines,
-  resultSummary,
-  textOf,
-  toolName,
-  toolTitle,
-  type Words,
-} from './console-titles.ts'
+import { short } from './metrics.ts'
+import { cutEnd, oneLine } from './text.ts'
+import type { Sign, Theme } from './theme.ts'
+import { count, isRecord, outputLines, resultSummary, textOf, toolName, toolTitle, type Words } from './titles.ts'
 
 /** `text` is a part of the answer, `end` its end; a `line` is about it, and stands beside its `lead`; a tool's output is cut, all else wrapped. */
 export type Piece =

@@ -2,7 +2,7 @@
  * The terminal as a list of lines that only grows, and something at its bottom that changes: a line that moves, or a prompt.
  * What is printed comes above it. Nothing but this writes escape sequences that move the cursor.
  */
-import { widthOf } from './console-text.ts'
+import { widthOf } from './text.ts'
 
 /** The bottom of the screen: rows that fit, and the cursor in them; without one it is hidden. */
 export interface Bottom {

@@ -1,10 +1,11 @@
 /** The prompt of a chat: a line editor at the bottom of the screen, which also takes what is written while something else goes on. */
-import type { Bottom } from './console-screen.ts'
-import type { Theme } from './console-theme.ts'
+
 import { type Action, type Editor, emptyEditor, press } from './prompt-editor.ts'
 import type { History } from './prompt-history.ts'
 import type { Keyboard } from './prompt-keyboard.ts'
 import { renderPrompt } from './prompt-view.ts'
+import type { Bottom } from './screen.ts'
+import type { Theme } from './theme.ts'
 
 /** Where a bottom can be shown. */
 export interface Ground {

@@ -1,12 +1,12 @@
 /** What claude asks a person in a chat: whether a tool may run, which way to go, whether a plan is good. One at a time. */
 import type { CanUseTool, PermissionResult, PermissionUpdate } from '@anthropic-ai/claude-agent-sdk/core'
-import type { AgentConsole } from './console.ts'
-import { renderMarkdown } from './console-markdown.ts'
-import { type Row, renderPanel, renderRows } from './console-panel.ts'
-import { cutEnd, harmless, oneLine } from './console-text.ts'
-import { isRecord, toolName } from './console-titles.ts'
-import { askText, type ChoiceOptions, choose } from './prompt-choice.ts'
-import type { Keyboard } from './prompt-keyboard.ts'
+import type { AgentConsole } from '../console/console.ts'
+import { renderMarkdown } from '../console/markdown.ts'
+import { type Row, renderPanel, renderRows } from '../console/panel.ts'
+import { askText, type ChoiceOptions, choose } from '../console/prompt-choice.ts'
+import type { Keyboard } from '../console/prompt-keyboard.ts'
+import { cutEnd, harmless, oneLine } from '../console/text.ts'
+import { isRecord, toolName } from '../console/titles.ts'
 
 type AskOptions = Parameters<CanUseTool>[2]
 type Input = Record<string, unknown>

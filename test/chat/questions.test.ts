@@ -3,11 +3,11 @@ import { describe, expect, test } from 'bun:test'
 import { PassThrough } from 'node:stream'
 import type { ReadStream } from 'node:tty'
 import type { PermissionResult, PermissionUpdate } from '@anthropic-ai/claude-agent-sdk/core'
-import { forThisSession, Questions, rulesText } from '../../src/agent/chat-questions.ts'
-import { AgentConsole } from '../../src/agent/console.ts'
-import { Keyboard } from '../../src/agent/prompt-keyboard.ts'
+import { forThisSession, Questions, rulesText } from '../../src/chat/questions.ts'
+import { AgentConsole } from '../../src/console/console.ts'
+import { Keyboard } from '../../src/console/prompt-keyboard.ts'
+import { type FakeTerminal, fakeTerminal } from '../console/screen.ts'
 import { until } from '../kit/until.ts'
-import { type FakeTerminal, fakeTerminal } from './screen.ts'
 
 const rule: PermissionUpdate = {
   type: 'addRules',

@@ -1,6 +1,7 @@
 /** A text of several lines under a person's keys, with the history of what was said before. A state and a key in, a state out. */
-import { graphemes, harmless } from './console-text.ts'
+
 import type { Key } from './prompt-keys.ts'
+import { graphemes, harmless } from './text.ts'
 
 export interface Editor {
   readonly text: string

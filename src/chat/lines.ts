@@ -1,13 +1,13 @@
 /** `claude-otel chat` without a terminal: each line of stdin is a prompt, and the answers go to stdout as they are. */
 import { createInterface } from 'node:readline'
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
+import { catchSignals } from '../agent/signals.ts'
 import type { ChildEnd } from '../claude/launch.ts'
-import { readRequest } from './chat-commands.ts'
-import type { ChatOptions } from './chat-options.ts'
-import { Talk } from './chat-talk.ts'
-import { AgentConsole } from './console.ts'
-import { oneLine } from './console-text.ts'
-import { catchSignals } from './signals.ts'
+import { AgentConsole } from '../console/console.ts'
+import { oneLine } from '../console/text.ts'
+import { readRequest } from './commands.ts'
+import type { ChatOptions } from './options.ts'
+import { Talk } from './talk.ts'
 
 /** Until the lines end. Exit code 1 where a turn has failed. Nobody can be asked: what would need a permission is denied. */
 export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {

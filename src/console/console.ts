@@ -3,13 +3,13 @@
  * to stderr, so that pipes get the answer alone.
  */
 import type { SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import { Blocks } from './console-blocks.ts'
-import { renderMarkdown } from './console-markdown.ts'
-import { Metrics, type Used, usedParts } from './console-metrics.ts'
-import { type Bottom, Screen } from './console-screen.ts'
-import { cutEnd, harmless, widthOf, wrapHanging } from './console-text.ts'
-import { type Sign, type Theme, themeFor } from './console-theme.ts'
-import { type Piece, View } from './console-view.ts'
+import { Blocks } from './blocks.ts'
+import { renderMarkdown } from './markdown.ts'
+import { Metrics, type Used, usedParts } from './metrics.ts'
+import { type Bottom, Screen } from './screen.ts'
+import { cutEnd, harmless, widthOf, wrapHanging } from './text.ts'
+import { type Sign, type Theme, themeFor } from './theme.ts'
+import { type Piece, View } from './view.ts'
 
 /** A stream to a terminal or elsewhere. */
 export interface Stream {

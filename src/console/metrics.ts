@@ -1,7 +1,7 @@
 /** What a turn and a session have used, from the agent's own messages: tokens with the cache apart, cost, tools, context. Pure. */
 import type { SDKMessage, SDKResultMessage } from '@anthropic-ai/claude-agent-sdk/core'
-import type { Theme } from './console-theme.ts'
-import { isRecord } from './console-titles.ts'
+import type { Theme } from './theme.ts'
+import { isRecord } from './titles.ts'
 
 export interface Used {
   readonly turns: number

@@ -1,9 +1,9 @@
 /** What a chat is told by its command. */
 import type { ExtraArgs } from '../claude/extra-args.ts'
 import type { Environment, Resolution } from '../config/config.ts'
+import type { Row } from '../console/panel.ts'
 import type { RunPlan } from '../run/plan.ts'
 import type { Flags } from '../run/settings.ts'
-import type { Row } from './console-panel.ts'
 
 export interface ChatOptions {
   /** Claude's flags; those that say what is read and printed are ours. */

@@ -1,6 +1,6 @@
 /** Frames around lines, and rows of a name and a value; on narrow terminals and in plain text lines alone. Pure. */
-import { cutEnd, padColumns, widthOf, wrap, wrapHanging } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+import { cutEnd, padColumns, widthOf, wrap, wrapHanging } from './text.ts'
+import type { Theme } from './theme.ts'
 
 /** A name and what is to be said of it. */
 export type Row = readonly [string, string]

@@ -1,8 +1,9 @@
 /** How an editor is drawn: its lines in the columns there are, and the cursor among them. Pure. */
-import type { Bottom } from './console-screen.ts'
-import { cutEnd, graphemes, oneLine, padColumns, widthOf } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+
 import { type Editor, found } from './prompt-editor.ts'
+import type { Bottom } from './screen.ts'
+import { cutEnd, graphemes, oneLine, padColumns, widthOf } from './text.ts'
+import type { Theme } from './theme.ts'
 
 /** Of a long text so many rows are shown, those around the cursor. */
 const maxRows = 12

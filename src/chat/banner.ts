@@ -3,11 +3,11 @@ import { homedir } from 'node:os'
 import { version } from '../base/version.ts'
 import { announceDestinations } from '../config/announce.ts'
 import type { Resolution } from '../config/config.ts'
-import { dollars, type Metrics, percent, short } from './console-metrics.ts'
-import { type Row, renderRowsPanel } from './console-panel.ts'
-import { oneLine } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
-import { count, toolName } from './console-titles.ts'
+import { dollars, type Metrics, percent, short } from '../console/metrics.ts'
+import { type Row, renderRowsPanel } from '../console/panel.ts'
+import { oneLine } from '../console/text.ts'
+import type { Theme } from '../console/theme.ts'
+import { count, toolName } from '../console/titles.ts'
 
 export interface ChatFacts {
   readonly model: string | undefined

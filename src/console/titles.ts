@@ -1,6 +1,6 @@
 /** What is said of a tool call in a line: `Tool - key=value, …` when it begins, `Tool → summary` when it has ended. Pure. */
-import { cutEnd, cutStart, graphemes, oneLine } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+import { cutEnd, cutStart, graphemes, oneLine } from './text.ts'
+import type { Theme } from './theme.ts'
 
 export interface Words {
   /** Hides secrets; before anything is cut. */

@@ -1,8 +1,8 @@
 /** What is said of a tool call in a line. */
 import { describe, expect, test } from 'bun:test'
-import { widthOf } from '../../src/agent/console-text.ts'
-import { plainTheme, richTheme } from '../../src/agent/console-theme.ts'
-import { outputLines, resultSummary, toolName, toolTitle, type Words } from '../../src/agent/console-titles.ts'
+import { widthOf } from '../../src/console/text.ts'
+import { plainTheme, richTheme } from '../../src/console/theme.ts'
+import { outputLines, resultSummary, toolName, toolTitle, type Words } from '../../src/console/titles.ts'
 import { createRedactor, defaultRedaction } from '../../src/telemetry/redact.ts'
 
 const { redact } = createRedactor(defaultRedaction)

@@ -3,13 +3,13 @@
  * fails, and a claude that dies, end neither.
  */
 import type { CanUseTool, SDKMessage } from '@anthropic-ai/claude-agent-sdk/core'
+import { type Agent, startAgent } from '../agent/agent.ts'
+import { agentArgs } from '../agent/arguments.ts'
 import { describeError } from '../base/errors.ts'
 import type { ExtraArgs } from '../claude/extra-args.ts'
 import type { Environment } from '../config/config.ts'
 import type { Flags } from '../run/settings.ts'
-import { type Agent, startAgent } from './agent.ts'
-import { agentArgs } from './arguments.ts'
-import { Inbox } from './chat-inbox.ts'
+import { Inbox } from './inbox.ts'
 
 export interface TalkOptions {
   /** Claude's flags. */

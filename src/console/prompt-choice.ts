@@ -1,12 +1,13 @@
 /** A question with a few answers at the bottom of the screen: an arrow and Enter, a number, or Escape. */
-import type { Bottom } from './console-screen.ts'
-import { cutEnd, wrapHanging } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+
 import type { Ground } from './prompt.ts'
 import { type Editor, emptyEditor, press } from './prompt-editor.ts'
 import type { Keyboard } from './prompt-keyboard.ts'
 import type { Key } from './prompt-keys.ts'
 import { renderPrompt } from './prompt-view.ts'
+import type { Bottom } from './screen.ts'
+import { cutEnd, wrapHanging } from './text.ts'
+import type { Theme } from './theme.ts'
 
 export interface Choice {
   readonly label: string

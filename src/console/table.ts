@@ -1,6 +1,6 @@
 /** Tables of texts, as wide as the terminal lets them be; on one too narrow each row stands as a list. Pure. */
-import { padColumns, widthOf, wrap, wrapHanging } from './console-text.ts'
-import type { Theme } from './console-theme.ts'
+import { padColumns, widthOf, wrap, wrapHanging } from './text.ts'
+import type { Theme } from './theme.ts'
 
 /** A column that is narrower than this is no help. */
 const least = 6

@@ -1,9 +1,9 @@
 /** Markdown on a terminal: what models write, at every width, and nothing that they could do to it. */
 import { describe, expect, test } from 'bun:test'
-import { Blocks } from '../../src/agent/console-blocks.ts'
-import { renderMarkdown } from '../../src/agent/console-markdown.ts'
-import { widthOf } from '../../src/agent/console-text.ts'
-import { plainTheme, richTheme } from '../../src/agent/console-theme.ts'
+import { Blocks } from '../../src/console/blocks.ts'
+import { renderMarkdown } from '../../src/console/markdown.ts'
+import { widthOf } from '../../src/console/text.ts'
+import { plainTheme, richTheme } from '../../src/console/theme.ts'
 
 const everything = `# Heading with **bold** in it
 

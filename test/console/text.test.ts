@@ -1,15 +1,6 @@
 /** What others say is made harmless, measured and fitted before it is shown. */
 import { describe, expect, test } from 'bun:test'
-import {
-  cutEnd,
-  cutStart,
-  harmless,
-  oneLine,
-  padColumns,
-  widthOf,
-  wrap,
-  wrapHanging,
-} from '../../src/agent/console-text.ts'
+import { cutEnd, cutStart, harmless, oneLine, padColumns, widthOf, wrap, wrapHanging } from '../../src/console/text.ts'
 
 describe('a text of somebody else', () => {
   const attacks: readonly (readonly [string, string, string])[] = [

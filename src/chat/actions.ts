@@ -1,14 +1,14 @@
 /** What the commands of a chat do that tell of it or choose something: one function each. */
 import { type KeptSession, listSessions } from '../claude/sessions.ts'
-import { renderMetrics, renderTools } from './chat-banner.ts'
-import { type ChatCommandName, chatCommands, chatKeys } from './chat-commands.ts'
-import type { ChatOptions } from './chat-options.ts'
-import type { Talk } from './chat-talk.ts'
-import type { AgentConsole } from './console.ts'
-import { renderRows, renderRowsPanel } from './console-panel.ts'
-import { cutEnd, oneLine } from './console-text.ts'
-import { type Choice, choose } from './prompt-choice.ts'
-import type { Keyboard } from './prompt-keyboard.ts'
+import type { AgentConsole } from '../console/console.ts'
+import { renderRows, renderRowsPanel } from '../console/panel.ts'
+import { type Choice, choose } from '../console/prompt-choice.ts'
+import type { Keyboard } from '../console/prompt-keyboard.ts'
+import { cutEnd, oneLine } from '../console/text.ts'
+import { renderMetrics, renderTools } from './banner.ts'
+import { type ChatCommandName, chatCommands, chatKeys } from './commands.ts'
+import type { ChatOptions } from './options.ts'
+import type { Talk } from './talk.ts'
 
 export interface ActionsOptions {
   readonly console: AgentConsole
