@@ -18,7 +18,8 @@ export interface ChatScene extends Stage {
 export interface How {
   readonly args?: readonly string[]
   readonly columns?: number
-  readonly env?: Readonly<Record<string, string>>
+  /** Undefined takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** Before the program and its arguments. */
   readonly around?: readonly string[]
   /** What is shown when it can be spoken to. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { claudeOtelBinary } from '../kit/claude-home.ts'
 import { error, text, tools, toolUse } from '../kit/messages-api.ts'
 import { until } from '../kit/until.ts'
 import { clear, expectSessions, openStage, sessionsOf, showingTree } from '../sessions/play.ts'
@@ -528,6 +529,39 @@ describe('What goes wrong in a chat', () => {
     { args: permitted },
   )
 })
+
+describe('A chat beside the hub', () => {
+  test('says that its telemetry goes there, and on which page it can be looked at', async () => {
+    const stage = await openStage(() => ({ main: [text('Hello.')] }))
+    const { home, api } = stage
+    const hub = Bun.spawn([claudeOtelBinary, 'serve', '--grpc-port', '0', '--http-port', '0', '--port', '0'], {
+      env: home.environment(api.url),
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    try {
+      const presence = join(home.state, 'hub/hub.json')
+      await until('the hub', () => Bun.file(presence).exists())
+      const { grpcPort, url } = await Bun.file(presence).json()
+      const env = { ...nowhere, CLAUDE_OTEL_HUB: 'on' }
+      await inTerminal(stage, { env }, async ({ terminal, leave }) => {
+        expect(terminal.screen()).toContain(`the hub on this machine (http://127.0.0.1:${grpcPort})`)
+        await terminal.enter('Hi')
+        await terminal.shows('context left')
+        const [, session = ''] = /Session +([0-9a-f-]{36})/.exec(terminal.screen()) ?? []
+        await terminal.enter('/trace')
+        await terminal.shows(`${url}/#/session/${session}`)
+        expect(await leave()).toBe(0)
+      })
+    } finally {
+      hub.kill('SIGTERM')
+      await hub.exited
+      await clear(stage)
+    }
+  }, 60_000)
+})
+
+/** Nothing says where telemetry goes. */
+const nowhere = { OTEL_EXPORTER_OTLP_ENDPOINT: undefined, OTEL_EXPORTER_OTLP_PROTOCOL: undefined }
 
 /** The process of claude that runs in this home. */
 function claudeOf(path: string): number {
