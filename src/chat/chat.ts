@@ -195,8 +195,8 @@ class ChatRoom {
     const turn = console.onMessage(message)
     if (message.type !== 'result') return
     if (message.is_error && message.subtype !== 'success') this.tellEnd(message.terminal_reason, message.errors)
-    if (turn !== undefined && turn.turns > 0)
-      console.print([turnLine(turn, console.metrics.contextLeft, console.theme)])
+    if (turn === undefined || turn.turns === 0) return
+    console.print(wrap(turnLine(turn, console.metrics.contextLeft, console.theme), console.screen.columns))
   }
 
   private tellEnd(reason: string | undefined, errors: readonly string[]): void {
