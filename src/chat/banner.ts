@@ -21,11 +21,11 @@ export interface ChatFacts {
 export function renderBanner(facts: ChatFacts, columns: number, theme: Theme): string[] {
   const { model, permissionMode, cwd, resolution, sessionId } = facts
   const rows: Row[] = [
-    ['Model', model ?? 'Claude Code’s default'],
-    ['Permissions', permissionMode ?? 'as in your settings'],
+    ['Model', oneLine(model ?? 'Claude Code’s default')],
+    ['Permissions', oneLine(permissionMode ?? 'as in your settings')],
     ['Folder', oneLine(shortened(cwd))],
     ['Telemetry', destinationsOf(resolution)],
-    ['Session', sessionId ?? 'an earlier one'],
+    ['Session', oneLine(sessionId ?? 'an earlier one')],
   ]
   const hint = theme.dim('/help lists commands, exit or Ctrl-D leaves')
   const title = theme.isRich ? `🤖 claude-otel ${version}` : `claude-otel ${version}`
@@ -60,7 +60,7 @@ export function claudeLine(facts: ClaudeFacts, theme: Theme): string {
   )
   const parts = [
     `Claude Code ${facts.version ?? ''}`.trim(),
-    ...(facts.model === undefined ? [] : [facts.model]),
+    ...(facts.model === undefined ? [] : [oneLine(facts.model)]),
     servers.length === 0 ? 'no MCP servers' : `MCP: ${servers.join(', ')}`,
     ...(facts.traceId === undefined ? [] : [`trace ${facts.traceId}`]),
   ]

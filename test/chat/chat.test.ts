@@ -65,6 +65,13 @@ describe('the banner', () => {
     )
   })
 
+  test('cannot be broken by what somebody else has set', () => {
+    const hostile = { ...facts, model: 'opus\x1b[2J', permissionMode: '\x1b]0;t\x07plan', sessionId: 'a\nb' }
+    const text = renderBanner(hostile, 80, plainTheme).join('\n')
+    expect(text).toContain('Model        opus\n  Permissions  plan\n')
+    expect(text).toContain('Session      a b\n')
+  })
+
   test('fits every terminal', () => {
     for (const theme of [plainTheme, richTheme]) {
       for (let columns = 10; columns < 110; columns += 3) {
@@ -91,9 +98,9 @@ describe('the banner', () => {
       { name: 'git\x1b[2J', status: 'connected' },
       { name: 'db', status: 'failed' },
     ]
-    expect(claudeLine({ version: '2.1.329', model: 'claude-opus-5-5', servers, traceId: 'abc' }, plainTheme)).toBe(
-      'Claude Code 2.1.329 | claude-opus-5-5 | MCP: git, db (failed) | trace abc',
-    )
+    expect(
+      claudeLine({ version: '2.1.329', model: 'claude-opus-5-5\x1b[A', servers, traceId: 'abc' }, plainTheme),
+    ).toBe('Claude Code 2.1.329 | claude-opus-5-5 | MCP: git, db (failed) | trace abc')
     expect(claudeLine({ version: undefined, model: undefined, servers: [], traceId: undefined }, plainTheme)).toBe(
       'Claude Code | no MCP servers',
     )
