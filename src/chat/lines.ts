@@ -35,7 +35,10 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
   // From here on no line is lost, nor the end of them.
   const read = lines[Symbol.asyncIterator]()
   const signals = catchSignals(
-    () => lines.close(),
+    (signal) => {
+      lines.close()
+      void talk.end(signal)
+    },
     () => void talk.interrupt(true),
   )
   // Whoever read the answers has gone.
@@ -45,7 +48,7 @@ export async function chatByLines(options: ChatOptions): Promise<ChildEnd> {
     for await (const text of prompts(options.prompt, read)) {
       if (readRequest(text).kind === 'exit' || signals.first !== undefined) break
       const end = await talk.say(text)
-      if (end.kind !== 'lost') continue
+      if (end.kind !== 'lost' || signals.first !== undefined) continue
       console.tell('failure', oneLine(end.reason))
       hasFailed = true
     }

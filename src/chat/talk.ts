@@ -43,8 +43,9 @@ export class Talk {
   /** Known before claude says it, unless an earlier session is gone on with. */
   sessionId: string | undefined
   private life: Promise<Life> | undefined
+  private ending: Promise<void> = Promise.resolve()
   private turn: ((end: TurnEnd) => void) | undefined
-  private hasSaid = false
+  private hasBegun = false
   private trouble = ''
 
   constructor(private readonly options: TalkOptions) {
@@ -65,7 +66,6 @@ export class Talk {
     this.turn = resolve
     await this.start()
     const life = await this.life
-    this.hasSaid = true
     life?.inbox.say(text)
     return promise
   }
@@ -81,14 +81,20 @@ export class Talk {
   async resume(sessionId: string): Promise<Agent> {
     await this.end()
     this.sessionId = sessionId
-    this.hasSaid = true
+    this.hasBegun = true
     return this.start()
   }
 
-  /** Ends claude and sends the telemetry, within the time that exit may take. Never rejects. */
-  async end(signal?: NodeJS.Signals): Promise<void> {
-    const life = await this.life?.catch(() => undefined)
+  /** Ends claude and sends the telemetry, within the time that exit may take; who asks again waits for the same. Never rejects. */
+  end(signal?: NodeJS.Signals): Promise<void> {
+    const { life } = this
     this.life = undefined
+    if (life !== undefined) this.ending = this.close(life, signal)
+    return this.ending
+  }
+
+  private async close(begun: Promise<Life>, signal: NodeJS.Signals | undefined): Promise<void> {
+    const life = await begun.catch(() => undefined)
     if (life === undefined) return
     life.inbox.end()
     const { line } = await life.agent.close(signal)
@@ -98,9 +104,9 @@ export class Talk {
 
   private firstArgs(): string[] {
     const { extraArgs } = this.options
-    if (!this.hasSaid && this.sessionId === undefined) return agentArgs(extraArgs)
+    if (!this.hasBegun && this.sessionId === undefined) return agentArgs(extraArgs)
     const others = Object.entries(extraArgs).filter(([name]) => !sessionFlags.has(name))
-    const session = this.hasSaid ? { resume: this.sessionId ?? null } : { 'session-id': this.sessionId ?? null }
+    const session = this.hasBegun ? { resume: this.sessionId ?? null } : { 'session-id': this.sessionId ?? null }
     return agentArgs({ ...Object.fromEntries(others), ...session })
   }
 
@@ -133,6 +139,8 @@ export class Talk {
   private take(message: SDKMessage): void {
     if ('session_id' in message && message.type === 'system' && message.subtype === 'init') {
       this.sessionId = message.session_id
+      // From here on there is a transcript to go on with.
+      this.hasBegun = true
     }
     this.options.onMessage(message)
     if (message.type === 'result') this.finishTurn({ kind: 'result' })

@@ -18,6 +18,13 @@ import { inChat, permitted } from './chat-scene.ts'
 
 const timeoutMs = 60_000
 
+const interrupted = `
+  claude.session !
+    invoke_agent claude-code !
+      chat ${model}
+      execute_tool Bash tool.status=interrupted !
+`
+
 /** Says how the terminal was left, and how the program ended. */
 const around = [
   'sh',
@@ -47,16 +54,7 @@ describe('The terminal is as it was', () => {
       process.kill(chatOf(home.path), 'SIGTERM')
       await terminal.shows(/ended 143\nicanon\necho/)
       await delivered(scene)
-      showingTree(scene.sink.spans(), () =>
-        expectSessions(scene, [
-          `
-          claude.session !
-            invoke_agent claude-code !
-              chat ${model}
-              execute_tool Bash tool.status=interrupted !
-        `,
-        ]),
-      )
+      showingTree(scene.sink.spans(), () => expectSessions(scene, [interrupted]))
     },
     { around, args: permitted },
   )
@@ -182,6 +180,23 @@ describe('Without a terminal', () => {
       expect(result).toMatchObject({ exitCode: 1, stdout: 'Better.\n' })
       expect(result.stderr).toContain('error: ')
     },
+  )
+
+  test(
+    'SIGTERM ends the turn, and all is delivered',
+    async () => {
+      const stage = await openStage((home) => ({ main: [endless(home).call] }))
+      try {
+        const signal = { name: 'SIGTERM', to: 'process', when: endless(stage.home).runs } as const
+        const args = ['chat', 'Wait', ...permitted]
+        const result = await runOn(stage, claudeOtelBinary, args, { stdin: 'and more\n', signal })
+        expect(result).toMatchObject({ exitCode: null, signal: 'SIGTERM', stdout: '' })
+        showingTree(stage.sink.spans(), () => expectSessions(stage, [interrupted]))
+      } finally {
+        await clear(stage)
+      }
+    },
+    timeoutMs,
   )
 
   onStage('a first prompt of the command line comes first', [text('One.'), text('Two.')], async (stage) => {
