@@ -7,7 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { renderDiff } from '../base/diff.ts'
 import { describeError, Failure } from '../base/errors.ts'
-import { ensurePrivateFolder } from '../base/private-folder.ts'
+import { makePrivateFolder } from '../base/private-folder.ts'
 import { renderStack, type StackFile, settingsFile } from './files.ts'
 import { readStackSettings, type StackSettings } from './settings.ts'
 
@@ -43,7 +43,7 @@ export function initStack(folder: string, options: InitOptions): readonly FileCh
     const written = readWritten(folder)
     const plans = files.map((file) => plan(folder, file, written.get(file.path), options))
     if (options.dryRun) return plans
-    ensurePrivateFolder(folder)
+    makePrivateFolder(folder)
     files.forEach((file, at) => {
       const change = plans[at]
       if (change === undefined || change.outcome === 'kept') return

@@ -6,7 +6,7 @@ import { Database } from 'bun:sqlite'
 import { closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../base/errors.ts'
-import { ensurePrivateFolder } from '../base/private-folder.ts'
+import { makePrivateFolder } from '../base/private-folder.ts'
 import type { OtlpBatch, OtlpLogRecord, OtlpPoint, OtlpSpan } from '../telemetry/otlp.ts'
 import type { TranscriptFile } from '../usage/history.ts'
 import { createPrices, type Prices } from '../usage/pricing.ts'
@@ -57,7 +57,7 @@ export function openSqliteFile(
   path: string,
   { prices = createPrices(), busyMs = openBusyMs }: StoreOptions = {},
 ): SqliteFile {
-  ensurePrivateFolder(dirname(path))
+  makePrivateFolder(dirname(path))
   // SQLite gives its other files the mode of this one.
   closeSync(openSync(path, 'a', 0o600))
   const database = new Database(path)

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { configFilePath, resolveStatePaths } from '../../src/base/paths.ts'
-import { ensurePrivateFolder } from '../../src/base/private-folder.ts'
+import { ensurePrivateFolder, makePrivateFolder } from '../../src/base/private-folder.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claude-otel-paths-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -63,5 +63,14 @@ describe('a private folder', () => {
     chmodSync(path, 0o755)
     ensurePrivateFolder(path)
     expect(statSync(path).mode & 0o777).toBe(0o700)
+  })
+
+  test('of somebody else’s choice is made private, and left as it is where it was there', () => {
+    const path = join(root, 'shared')
+    mkdirSync(path)
+    chmodSync(path, 0o1777)
+    makePrivateFolder(path)
+    expect(statSync(path).mode & 0o7777).toBe(0o1777)
+    expect(statSync(makePrivateFolder(join(path, 'new'))).mode & 0o777).toBe(0o700)
   })
 })

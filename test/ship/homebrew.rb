@@ -4,6 +4,9 @@ require "fileutils"
 require "json"
 require "pathname"
 
+# As Homebrew does, whatever the locale is.
+Encoding.default_external = Encoding::UTF_8
+
 class Formula
   class << self
     attr_reader :said, :test_block

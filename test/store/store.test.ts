@@ -2,7 +2,17 @@
 
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { migrations } from '../../src/store/schema.ts'
@@ -330,6 +340,18 @@ describe('the file', () => {
     expect(new Set(modes)).toEqual(new Set([0o600]))
     expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
     store.close()
+  })
+
+  test('in a folder that was there leaves the folder as it is', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'claude-otel-shared-'))
+    try {
+      chmodSync(folder, 0o1777)
+      openSqliteStore(join(folder, 'hub.db')).close()
+      expect(statSync(folder).mode & 0o7777).toBe(0o1777)
+      expect(statSync(join(folder, 'hub.db')).mode & 0o777).toBe(0o600)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('of the first version becomes one of today, with all that is in it', async () => {
