@@ -18,7 +18,10 @@ const timeoutMs = 240_000
 const prompt = ['run', 'Go', '--permission-mode', 'bypassPermissions']
 const end = { exitCode: null, signal: 'SIGKILL' }
 
-/** From here on nobody answers claude: it runs no more tools, says what is left to say and ends; the transcript tells that. */
+/**
+ * From here on nobody answers claude: it runs no more tools, says what is left to say and ends; the transcript tells that. On a quick
+ * machine its turn is over by the first export.
+ */
 const meanwhile: readonly Fault[] = [
   'journal.append@wrap#3',
   'journal.torn@wrap#2',
@@ -42,8 +45,8 @@ const before: readonly Fault[] = ['wrap.started', 'wrap.folder', 'wrap.context']
 describe('A run is killed', () => {
   for (const fault of meanwhile) {
     const told = (stage: Stage) =>
-      expectOnce(stage, /^claude.session !\n {2}invoke_agent claude-code !\n {4}chat .*\n {4}exec/)
-    test.concurrent(`in a turn, at ${fault}`, () => killed(fault, told), timeoutMs)
+      expectOnce(stage, /^claude.session( !)?\n {2}invoke_agent claude-code( !)?\n {4}chat .*\n {4}exec/)
+    test.concurrent(`while it works, at ${fault}`, () => killed(fault, told), timeoutMs)
   }
   for (const [fault, mark] of afterwards) {
     const told = (stage: Stage) => expectOnce(stage, wholeTree.replace('claude.session', `claude.session${mark}`))
