@@ -1,5 +1,5 @@
 /** What a command line of claude's says: whether it begins a session, how, and with which values. Its flags are in flags.ts. */
-import { valueOptions } from './flags.ts'
+import { takesNextWord } from './flags.ts'
 
 /** claude's own commands: they run no session, so they are run without our hooks. None of ours has such a name. */
 export const claudeCommands: ReadonlySet<string> = new Set([
@@ -47,7 +47,7 @@ export function replaceOptionValue(args: readonly string[], name: string, value:
 /** The arguments without a switch, wherever it stands in front of a `--` and is no option's value. */
 export function withoutSwitch(args: readonly string[], name: string): readonly string[] {
   const end = args.includes('--') ? args.indexOf('--') : args.length
-  return args.filter((arg, index) => arg !== name || index >= end || valueOptions.has(args[index - 1] ?? ''))
+  return args.filter((arg, index) => arg !== name || index >= end || takesNextWord(args[index - 1] ?? ''))
 }
 
 /** How the session that these arguments begin relates to an earlier one, as SessionStart would say. */
@@ -71,7 +71,7 @@ function findOption(args: readonly string[], name: string): FoundOption | undefi
     const arg = args[index] ?? ''
     const next = args[index + 1]
     if (arg.startsWith(`${name}=`)) found = { value: arg.slice(name.length + 1), index, isJoined: true }
-    if (!valueOptions.has(arg)) continue
+    if (!takesNextWord(arg)) continue
     index += 1
     if (arg === name && next !== undefined) found = { value: next, index, isJoined: false }
   }

@@ -46,14 +46,18 @@ const sameAs: ReadonlyMap<string, string> = new Map([
   ['disallowed-tools', 'disallowedTools'],
 ])
 
-const kinds = Object.entries(flags) as [Takes, string][]
-const table: ReadonlyMap<string, Takes> = new Map(
-  kinds.flatMap(([takes, names]) => namesIn(names).map((name) => [name, takes] as const)),
-)
+let table: ReadonlyMap<string, Takes> | undefined
+
+/** Made when it is asked for: claude waits for what is done before it starts. */
+function tableOf(): ReadonlyMap<string, Takes> {
+  const kinds = Object.entries(flags) as [Takes, string][]
+  table ??= new Map(kinds.flatMap(([takes, names]) => namesIn(names).map((name) => [name, takes] as const)))
+  return table
+}
 
 /** By any of its names, without dashes; undefined for a flag that we do not know. */
 export function takesOf(name: string): Takes | undefined {
-  return table.get(canonicalName(name))
+  return tableOf().get(canonicalName(name))
 }
 
 /** The one name of those that mean the same. */
@@ -63,14 +67,14 @@ export function canonicalName(name: string): string {
 
 /** All names, with their dashes. */
 export function allFlags(): string[] {
-  return [...table.keys(), ...sameAs.keys()].map((name) => (name.length === 1 ? `-${name}` : `--${name}`))
+  return [...tableOf().keys(), ...sameAs.keys()].map((name) => (name.length === 1 ? `-${name}` : `--${name}`))
 }
 
-/** Options that take the next word as their value, whatever it looks like. */
-export const valueOptions: ReadonlySet<string> = new Set([
-  ...namesIn(flags.value).map((name) => `--${name}`),
-  ...[...sameAs.keys()].filter((name) => takesOf(name) === 'value').map((name) => `-${name}`),
-])
+/** Whether this is an option that takes the next word as its value, whatever it looks like. */
+export function takesNextWord(word: string): boolean {
+  const [, dashes = '', name = ''] = /^(--?)([^-].*)$/s.exec(word) ?? []
+  return (dashes === '-') === (name.length === 1) && takesOf(name) === 'value'
+}
 
 function namesIn(text: string): string[] {
   return text.trim().split(/\s+/)

@@ -1,7 +1,7 @@
 /** Everything but the hook: routes the command line, runs what it names, and says how the process shall end. */
 import { exitCodes, Failure, renderFailure } from '../base/errors.ts'
 import { versionLine } from '../base/version.ts'
-import { valueOptions } from '../claude/flags.ts'
+import { takesNextWord } from '../claude/flags.ts'
 import type { ChildEnd } from '../claude/launch.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { parseFlags } from '../config/flags.ts'
@@ -22,7 +22,7 @@ export async function runCli(argv: readonly string[]): Promise<ChildEnd> {
 }
 
 async function dispatch(argv: readonly string[]): Promise<ChildEnd> {
-  const { flags, rest, problems } = parseFlags(argv, valueOptions)
+  const { flags, rest, problems } = parseFlags(argv, takesNextWord)
   const target = route(rest)
   const [problem] = problems
   if (problem !== undefined) throw problem

@@ -25,9 +25,9 @@ function flagNames(): ReadonlyMap<string, { readonly isSwitch: boolean }> {
 
 /**
  * Takes `--otel-x v`, `--otel-x=v` and switches out of the wrapper's arguments, up to a `--`; the last of several
- * wins. The value of one of `claudeValueOptions` (`--model`, …) is never ours, whatever it looks like.
+ * wins. The value of an option that `isClaudes` (`--model`, …) is never ours, whatever it looks like.
  */
-export function parseFlags(argv: readonly string[], claudeValueOptions: ReadonlySet<string>): ParsedFlags {
+export function parseFlags(argv: readonly string[], isClaudes: (option: string) => boolean): ParsedFlags {
   const flags: Record<string, string | true> = {}
   const rest: string[] = []
   const problems: Failure[] = []
@@ -41,7 +41,7 @@ export function parseFlags(argv: readonly string[], claudeValueOptions: Readonly
     if (match === null) {
       rest.push(argument)
       const value = argv[at + 1]
-      if (claudeValueOptions.has(argument) && value !== undefined) rest.push(argv[++at] ?? '')
+      if (isClaudes(argument) && value !== undefined) rest.push(argv[++at] ?? '')
       continue
     }
     const [, name = '', given] = match

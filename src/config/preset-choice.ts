@@ -40,14 +40,20 @@ export function choosePresets(
   const chosen: Chosen[] = []
   for (const name of presetNames) {
     const isNamed = named.has(name)
-    if (listed.has(name) || !(isNamed || named.has('auto'))) continue
+    if (listed.has(name) || !(isNamed || (named.has('auto') && hasAny(name, read)))) continue
     const account = readAccount(name, read)
     if ('address' in account) {
       if (isNamed || !account.isOff) chosen.push({ name, address: account.address })
     } else if (isNamed) report.add(`${account.what} (presets, from ${setting.origin})`, account.hint)
-    else if (!account.isAbsent) report.note(`${account.what}, so nothing is sent there: ${account.hint}`)
+    else report.note(`${account.what}, so nothing is sent there: ${account.hint}`)
   }
   return { chosen, shown: chosen.map(({ name }) => shownAs(name, values, read)) }
+}
+
+/** Whether any variable of its account is there; asked while claude waits, so nothing is made for it. */
+function hasAny(name: PresetName, read: ReadVariable): boolean {
+  for (const oneOf of presets[name].needs) for (const variable of oneOf) if (read(variable) !== undefined) return true
+  return false
 }
 
 /** A flag or setting of ours for a product's variable stands before it. */
@@ -56,23 +62,23 @@ export function variableReader(values: Values, env: Environment): ReadVariable {
   return (name) => (name === 'LOGFIRE_TOKEN' && token !== undefined ? token : env[name]?.trim() || undefined)
 }
 
-/** An account as its variables say; or what is wrong with them, of which nothing is to be said where there are none. */
+/** An account as its variables say; or what is wrong with them. */
 export type Account =
   | { readonly address: PresetAddress; readonly isOff: boolean }
-  | { readonly what: string; readonly hint: string; readonly isAbsent: boolean }
+  | { readonly what: string; readonly hint: string }
 
 export function readAccount(name: PresetName, read: ReadVariable): Account {
   const preset: Preset = presets[name]
   const missing = preset.needs.filter((oneOf) => oneOf.every((variable) => read(variable) === undefined))
   if (missing.length > 0) {
     const hint = `set ${missing.map((oneOf) => oneOf.join(' or ')).join(' and ')}`
-    return { what: `${preset.title} has no account`, hint, isAbsent: missing.length === preset.needs.length }
+    return { what: `${preset.title} has no account`, hint }
   }
   try {
     return { address: preset.address(read), isOff: preset.isOff?.(read) ?? false }
   } catch (error) {
     if (!(error instanceof BadVariable)) throw error
-    return { what: `${preset.title}: ${error.message}`, hint: error.hint, isAbsent: false }
+    return { what: `${preset.title}: ${error.message}`, hint: error.hint }
   }
 }
 

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { type ExtraArgs, type FlagValue, parseClaudeArgs, renderClaudeArgs } from '../../src/claude/extra-args.ts'
-import { allFlags, canonicalName, type Takes, takesOf, valueOptions } from '../../src/claude/flags.ts'
+import { allFlags, canonicalName, type Takes, takesNextWord, takesOf } from '../../src/claude/flags.ts'
 import { claudeBinary } from '../kit/claude-home.ts'
 
 describe('A command line is separated', () => {
@@ -120,10 +120,20 @@ describe('The table of flags', () => {
   })
 
   test('says which flags take the next word, whatever it is', () => {
-    expect([...valueOptions]).toContain('--model')
-    expect([...valueOptions]).toContain('-n')
-    for (const other of ['--verbose', '--resume', '-r', '--allowedTools', '-c'])
-      expect([...valueOptions]).not.toContain(other)
+    for (const option of ['--model', '-n', '--name']) expect(takesNextWord(option)).toBe(true)
+    const others = [
+      '--verbose',
+      '--resume',
+      '-r',
+      '--allowedTools',
+      '-c',
+      '--n',
+      '-model',
+      'model',
+      '--',
+      '--model=opus',
+    ]
+    for (const other of others) expect(takesNextWord(other)).toBe(false)
   })
 })
 

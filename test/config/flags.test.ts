@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { parseFlags } from '../../src/config/flags.ts'
 
 const valueOptions = new Set(['--model', '--append-system-prompt'])
-const parse = (...argv: string[]) => parseFlags(argv, valueOptions)
+const parse = (...argv: string[]) => parseFlags(argv, (option) => valueOptions.has(option))
 
 describe('our flags', () => {
   test('are taken out wherever they stand, and the rest keeps its bytes and order', () => {
