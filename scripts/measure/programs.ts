@@ -7,11 +7,12 @@ import { wrappedRunName } from '../../src/hook/run-folder.ts'
 import { BINARY, compile } from '../build.ts'
 import { cleanEnvironment, inTurns, type Measure, median, ms, spawnTimed } from './kit.ts'
 
-const HOOK_COPIES = 4
+const COPIES = 4
 /** Of each copy. */
 const HOOK_RUNS = 60
 const HOOK_PAYLOAD_BYTES = 2048
-const WRAPPER_RUNS = 40
+const WRAPPER_RUNS = 20
+const SPEED_RUNS = 40
 /** On a quiet machine: milliseconds are gated at that speed, or the gate would measure the machine. */
 const HELLO_MS = 3.6
 /** Nothing listens there. */
@@ -38,18 +39,18 @@ export async function measureHook(effort: number): Promise<Measure[]> {
         hello: () => spawnTimed([hello], options),
       }),
     )
-    if (kept !== HOOK_COPIES * (HOOK_RUNS * effort + 1))
+    if (kept !== COPIES * (HOOK_RUNS * effort + 1))
       throw new Error(`the spool holds ${kept} records: the hook did not work`)
     const hook = Math.min(...rounds.map((times) => median(times.hook)))
     const hello = Math.min(...rounds.map((times) => median(times.hello)))
-    const runs = HOOK_COPIES * HOOK_RUNS * effort
+    const runs = COPIES * HOOK_RUNS * effort
     return [
       {
         name: 'hook',
         title: 'Hook (2 KB on stdin) / compiled program that does nothing',
         value: hook / hello,
         unit: '×',
-        from: `${ms(hook)} / ${ms(hello)}: medians of the luckiest of ${HOOK_COPIES} copies, ${runs} runs each`,
+        from: `${ms(hook)} / ${ms(hello)}: medians of the luckiest of ${COPIES} copies, ${runs} runs each`,
       },
     ]
   } finally {
@@ -70,7 +71,7 @@ async function copyPrograms(folder: string): Promise<Pair[]> {
   const built = join(folder, 'built')
   await Bun.write(`${built}.ts`, 'process.exit(0)\n')
   await compile(`${built}.ts`, built)
-  const pairs = Array.from({ length: HOOK_COPIES }, (_, index) => ({
+  const pairs = Array.from({ length: COPIES }, (_, index) => ({
     hook: join(folder, `hook-${index}`),
     hello: join(folder, `hello-${index}`),
   }))
@@ -102,7 +103,7 @@ export async function relativeSpeed(): Promise<number> {
     if (pair === undefined) throw new Error('there is no copy of the programs to measure')
     return (
       HELLO_MS /
-      median(inTurns(WRAPPER_RUNS, { hello: () => spawnTimed([pair.hello], { env: cleanEnvironment() }) }).hello)
+      median(inTurns(SPEED_RUNS, { hello: () => spawnTimed([pair.hello], { env: cleanEnvironment() }) }).hello)
     )
   } finally {
     await rm(folder, { recursive: true })
@@ -117,22 +118,24 @@ export async function measureWrapper(effort: number): Promise<Measure[]> {
     if (!program) throw new Error('there is no program `true` on the PATH')
     const env = { ...cleanEnvironment(), CLAUDE_OTEL_HOME: state, OTEL_EXPORTER_OTLP_ENDPOINT: NO_COLLECTOR }
     settleDisk()
-    const [pair] = await copyPrograms(state)
-    if (pair === undefined) throw new Error('there is no copy of the programs to measure')
-    const times = inTurns(WRAPPER_RUNS * effort, {
-      wrapped: () => spawnTimed([pair.hook], { env: { ...env, CLAUDE_BIN: program } }),
-      bare: () => spawnTimed([program], { env }),
-      hello: () => spawnTimed([pair.hello], { env }),
-    })
-    const differenceMs = median(times.wrapped) - median(times.bare)
-    const speed = HELLO_MS / median(times.hello)
+    const rounds = (await copyPrograms(state)).map(({ hook, hello }) =>
+      inTurns(WRAPPER_RUNS * effort, {
+        wrapped: () => spawnTimed([hook], { env: { ...env, CLAUDE_BIN: program } }),
+        bare: () => spawnTimed([program], { env }),
+        hello: () => spawnTimed([hello], { env }),
+      }),
+    )
+    const least = (name: 'wrapped' | 'bare' | 'hello') => Math.min(...rounds.map((times) => median(times[name])))
+    const [wrapped, bare, hello] = [least('wrapped'), least('bare'), least('hello')]
+    const value = (wrapped - bare) * (HELLO_MS / hello)
+    const runs = COPIES * WRAPPER_RUNS * effort
     return [
       {
         name: 'wrapper',
         title: 'Wrapper around `true` − `true`',
-        value: differenceMs * speed,
+        value,
         unit: 'ms',
-        from: `${ms(median(times.wrapped))} − ${ms(median(times.bare))} = ${ms(differenceMs)} where a compiled program that does nothing takes ${ms(median(times.hello))}, told for a machine where it takes ${ms(HELLO_MS)}; ${times.wrapped.length} runs each`,
+        from: `${ms(wrapped)} − ${ms(bare)} = ${ms(wrapped - bare)} where a compiled program that does nothing takes ${ms(hello)}, told for a machine where it takes ${ms(HELLO_MS)}; medians of the luckiest of ${COPIES} copies, ${runs} runs each`,
       },
     ]
   } finally {
