@@ -14,7 +14,7 @@ export interface KeptSession {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The first prompt stands near the beginning. */
+/** What is asked of a transcript's beginning stands in it. */
 const headBytes = 1 << 16
 
 /** Those with a prompt, the newest first, at most so many; none where nothing can be read. */
@@ -62,7 +62,8 @@ function firstText(content: unknown): string | undefined {
   return typeof block?.text === 'string' ? block.text : undefined
 }
 
-function readHead(path: string): string {
+/** The first lines of a transcript, which tell its folder and its prompt; nothing where it cannot be read. */
+export function readHead(path: string): string {
   try {
     const file = openSync(path, 'r')
     try {

@@ -1,6 +1,8 @@
 /** Where a session runs and Claude Code keeps its transcript, if that is this machine: not everything that is sent says so. */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { readHead } from '../claude/sessions.ts'
+import { claudeFolder } from '../claude/settings-places.ts'
 import type { Environment } from '../config/config.ts'
 
 export interface SessionPlace {
@@ -9,12 +11,9 @@ export interface SessionPlace {
   readonly cwd?: string
 }
 
-/** The first lines tell the folder. */
-const headBytes = 1 << 16
-
 /** Undefined where there is no transcript of it. */
 export function findPlace(env: Environment, sessionId: string): SessionPlace | undefined {
-  const home = env.CLAUDE_CONFIG_DIR ?? (env.HOME === undefined ? undefined : join(env.HOME, '.claude'))
+  const home = claudeFolder(env)
   // An id is what somebody sent.
   if (home === undefined || !/^[\w-]+$/.test(sessionId)) return undefined
   const projects = join(home, 'projects')
@@ -26,16 +25,6 @@ export function findPlace(env: Environment, sessionId: string): SessionPlace | u
     return cwd === undefined ? { transcript } : { transcript, cwd }
   } catch {
     return undefined
-  }
-}
-
-function readHead(path: string): string {
-  const file = openSync(path, 'r')
-  try {
-    const bytes = Buffer.alloc(headBytes)
-    return bytes.toString('utf8', 0, readSync(file, bytes, 0, headBytes, 0))
-  } finally {
-    closeSync(file)
   }
 }
 
